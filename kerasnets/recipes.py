@@ -1,0 +1,85 @@
+"""Which network and settings get the best known result on each data set, and what `best` and `worst` mean there."""
+
+from typing import Any
+
+from kerasnets.errors import InputError
+from kerasnets.training.config import TrainConfig, _check_keys
+
+# What `--arch best` and `--arch worst` stand for; a data set that is not listed uses the first line.
+_BEST = {"": "cifarnet", "tiny_imagenet": "tinynet"}
+_WORST = {"": "resblocks"}
+
+# Settings of the published reports, by network. Source: the reports' ids stand in `kerasnets.models`.
+_CIFARNET = {
+    "epochs": 20,
+    "batch_size": 256,
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "crop_padding": 4,
+    "flip": "random",
+    "normalization": "half",
+}
+_TINYNET = {
+    "epochs": 10,
+    "batch_size": 256,
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 0.0005,
+    "flip": "random",
+    "normalization": "half",
+}
+_COOLNET = {"epochs": 50, "batch_size": 4, "learning_rate": 0.01, "momentum": 0.9, "normalization": "half"}
+_SCRATCH = {"epochs": 10, "batch_size": 128, "learning_rate": 0.01, "momentum": 0.0, "normalization": "dataset"}
+_TINY_LEAKY = {
+    "epochs": 100,
+    "batch_size": 128,
+    "learning_rate": 0.05,
+    "momentum": 0.9,
+    "schedule": "step",
+    "schedule_decay": 0.9,
+    "normalization": "half",
+}
+_BY_ARCH = {
+    "cifarnet": _CIFARNET,
+    "resblocks": _CIFARNET,
+    "tinynet": _TINYNET,
+    "tinynet_deep": _TINYNET,
+    "lazynet": _COOLNET,
+    "boringnet": _COOLNET,
+    "coolnet_v7": _COOLNET,
+    "coolnet_v10": _COOLNET,
+    "lenet_bn": _COOLNET,
+    "scratch_mlp": _SCRATCH,
+    "tiny_leaky": _TINY_LEAKY,
+}
+# Where a data set needs other settings than its network's report: written digits and clothes are not mirrored.
+_BY_DATASET = {
+    "digits": {"epochs": 15, "batch_size": 64, "crop_padding": 1, "flip": "none", "normalization": "dataset"},
+    "mnist": {"epochs": 5, "batch_size": 128, "crop_padding": 2, "flip": "none", "normalization": "dataset"},
+    "fashion_mnist": {"normalization": "dataset"},
+}
+
+
+def resolve_arch(dataset: str, arch: str) -> str:
+    """Returns the network that `best` or `worst` stands for on this data set; any other name as it is."""
+    table = {"best": _BEST, "worst": _WORST}.get(arch)
+    return arch if table is None else table.get(dataset, table[""])
+
+
+def recipe(dataset: str, arch: str = "best", **overrides: Any) -> TrainConfig:
+    """Returns the settings that get the best known result.
+
+    Args:
+        dataset: Name of a data set, such as ``"cifar10"``.
+        arch: Name of a network, or ``"best"`` or ``"worst"``.
+        **overrides: Fields of `TrainConfig` to set otherwise.
+
+    Raises:
+        InputError: An override is not a field, or is out of its range.
+    """
+    if not isinstance(dataset, str) or not dataset:
+        raise InputError(f"dataset must be a name such as cifar10. Received: {dataset!r}.")
+    _check_keys(overrides)
+    arch = resolve_arch(dataset, arch)
+    settings = _BY_ARCH.get(arch, {}) | (_BY_DATASET.get(dataset, {}) if arch in ("cifarnet", "resblocks") else {})
+    return TrainConfig(**({"dataset": dataset, "arch": arch} | settings | overrides))

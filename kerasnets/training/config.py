@@ -1,0 +1,251 @@
+"""`TrainConfig`: everything that decides what a training run computes, in one frozen dataclass that checks itself."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from kerasnets.errors import InputError, closest
+
+# Settings that say where and how fast a run happens, not what it computes: two runs that differ only here are the same.
+PLACE_FIELDS = ("data_dir", "output", "threads", "checkpoint_seconds")
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        dataset: Name of a data set, such as cifar10 or digits.
+        arch: Name of a network, or best or worst: the recipes say which network that is for this data set.
+        arch_options: The network's own options, such as activation or width.
+        data_dir: Folder that holds the data set; without it the usual places are searched.
+        output: Folder that receives the run folder.
+        seed: Decides initial weights, order, augmentation, dropout and the validation split.
+        epochs: Passes over the training images.
+        batch_size: Images in one step, over all devices together.
+        optimizer: Update rule.
+        learning_rate: Highest rate of the schedule.
+        momentum: Momentum of sgd and rmsprop, beta_1 of adam and adamw.
+        nesterov: Nesterov's form of momentum (sgd).
+        weight_decay: L2 strength, added to the gradient as decay times weight (sgd, rmsprop, adam) or decoupled (adamw).
+        bias_learning_rate_scale: Rate of biases and normalisation weights, as a multiple of learning_rate.
+        bias_weight_decay: Decay of biases and normalisation weights; without it, weight_decay.
+        ema: Decay a step of an exponential moving average of the weights, which is then what is evaluated; 0 is off.
+        schedule: Shape of the learning rate over the run.
+        schedule_decay: Factor an epoch of schedule step.
+        warmup_epochs: Epochs in which the rate rises from zero; for triangular and one_cycle the place of the peak
+            (0: 23 % and 30 % of the run).
+        final_learning_rate_scale: Last rate of cosine, triangular and one_cycle, as a multiple of learning_rate.
+        loss: Function that is made small. cross_entropy_on_probabilities is a known mistake, kept to be studied.
+        label_smoothing: Share of the target that is spread over all classes (cross_entropy).
+        crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
+        crop_mode: What the padding holds.
+        flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
+        normalization: Mean and standard deviation a channel: the training images' own, 0.5 and 0.5, or those given.
+        normalization_mean: Mean of each channel in [0, 1], for normalization given.
+        normalization_std: Standard deviation of each channel in [0, 1], for normalization given.
+        validation: Share of the training images held out, stratified; with it the epoch of the best validation
+            accuracy is evaluated on the test split, without it the last epoch.
+        limit_train: Use only this many training images, the same share of every class.
+        early_stopping: Stop after this many epochs without a better validation accuracy; 0 is off.
+        max_time: Time for training such as 90s, 30m or 8h; the schedule is planned anew to end by then.
+        test_curve: Evaluate the test split after each of the last N epochs too (for studies; never used to choose).
+        precision: Number format of the layers; auto takes bfloat16 where this machine gains by it.
+        threads: Processor threads to use; 0 is all.
+        devices: Every GPU found or else the CPU (auto), the CPU alone, or N logical CPUs (cpu:N, for testing).
+        checkpoint_seconds: Longest time between two checkpoints.
+    """
+
+    dataset: str
+    arch: str = "best"
+    arch_options: dict[str, Any] = field(default_factory=dict)
+    data_dir: str | None = None
+    output: str = "runs"
+    seed: int = 0
+    epochs: int = 20
+    batch_size: int = 128
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    bias_learning_rate_scale: float = 1.0
+    bias_weight_decay: float | None = None
+    ema: float = 0.0
+    schedule: Literal["constant", "step", "cosine", "triangular", "one_cycle"] = "constant"
+    schedule_decay: float = 0.9
+    warmup_epochs: float = 0.0
+    final_learning_rate_scale: float = 0.0
+    loss: Literal["cross_entropy", "mse", "cross_entropy_on_probabilities"] = "cross_entropy"
+    label_smoothing: float = 0.0
+    crop_padding: int = 0
+    crop_mode: Literal["zero", "reflect"] = "zero"
+    flip: Literal["none", "random", "alternating"] = "none"
+    normalization: Literal["dataset", "half", "given"] = "dataset"
+    normalization_mean: list[float] | None = None
+    normalization_std: list[float] | None = None
+    validation: float = 0.0
+    limit_train: int | None = None
+    early_stopping: int = 0
+    max_time: str | None = None
+    test_curve: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = 0
+    devices: str = "auto"
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self):
+        for name, (low, high, remedy) in _RANGES.items():
+            _check_number(name, getattr(self, name), low, high, remedy)
+        for item in dataclasses.fields(self):
+            choices = getattr(item.type, "__args__", ()) if getattr(item.type, "__origin__", None) is Literal else ()
+            value = getattr(self, item.name)
+            if choices and value not in choices:
+                raise InputError(
+                    f"{item.name} must be one of the known. Received: {value!r}. {closest(str(value), choices)}"
+                )
+            if item.type is bool and not isinstance(value, bool):
+                raise InputError(f"{item.name} must be true or false. Received: {value!r}.")
+        for name in ("dataset", "arch", "output", "devices"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise InputError(f"{name} must be a name. Received: {getattr(self, name)!r}.")
+        if not isinstance(self.arch_options, dict):
+            raise InputError(f"arch_options must map option names to values. Received: {self.arch_options!r}.")
+        self._check_together()
+
+    def _check_together(self):
+        given = (self.normalization_mean, self.normalization_std)
+        if (self.normalization == "given") != all(given):
+            raise InputError(
+                f"normalization given needs normalization_mean and normalization_std, other kinds take neither. "
+                f"Received: {self.normalization} with mean {given[0]} and std {given[1]}."
+            )
+        if self.normalization == "given" and (len(given[0]) != len(given[1]) or min(given[1]) <= 0):
+            raise InputError(
+                f"normalization_std must be positive, one for each mean. Received: {given[0]} and {given[1]}."
+            )
+        if self.early_stopping and not self.validation:
+            raise InputError(
+                f"early_stopping needs held-out images. Received: early_stopping {self.early_stopping} with validation 0. "
+                "Add --validation 0.1."
+            )
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise InputError(f"label_smoothing works with loss cross_entropy. Received: loss {self.loss}.")
+        if self.max_time is not None and parse_seconds(self.max_time) <= 0:
+            raise InputError(f"max_time must be above zero. Received: {self.max_time}. Write 90s, 30m or 8h.")
+        if not re.fullmatch(r"auto|cpu(:[1-9]\d?)?", self.devices):
+            raise InputError(f"devices must be auto, cpu or cpu:N. Received: {self.devices!r}.")
+
+    def replace(self, **changes: Any) -> "TrainConfig":
+        """Returns a copy with the named fields changed; an unknown name is an `InputError`."""
+        _check_keys(changes)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns every field as plain JSON and YAML types."""
+        return dataclasses.asdict(self)
+
+
+# name: (lowest, highest, what to do); integers are told from floats by the field's type.
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "seed": (0, 2**31 - 1, ""),
+    "epochs": (1, 1_000_000, ""),
+    "batch_size": (1, 1_000_000, ""),
+    "learning_rate": (1e-12, 1e6, "0.01 is a common start for sgd, 0.001 for adamw."),
+    "momentum": (0, 0.99999, ""),
+    "weight_decay": (0, 1e3, ""),
+    "bias_learning_rate_scale": (0, 1e6, ""),
+    "bias_weight_decay": (0, 1e3, ""),
+    "ema": (0, 0.9999999, "0.999 averages about a thousand steps."),
+    "schedule_decay": (1e-9, 1, ""),
+    "warmup_epochs": (0, 1e6, ""),
+    "final_learning_rate_scale": (0, 1, ""),
+    "label_smoothing": (0, 0.999999, ""),
+    "crop_padding": (0, 1000, ""),
+    "validation": (0, 0.9, "0.1 holds out a tenth of the training images."),
+    "limit_train": (1, 1e12, ""),
+    "early_stopping": (0, 1_000_000, ""),
+    "test_curve": (0, 1_000_000, ""),
+    "threads": (0, 4096, "0 uses all."),
+    "checkpoint_seconds": (0, 1e9, ""),
+}
+_OPTIONAL = ("bias_weight_decay", "limit_train")
+
+
+def _check_number(name: str, value: Any, low: float, high: float, remedy: str) -> None:
+    if value is None and name in _OPTIONAL:
+        return
+    whole = TrainConfig.__dataclass_fields__[name].type in (int, int | None)
+    kind = "a whole number" if whole else "a number"
+    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or not low <= value <= high:
+        raise InputError(f"{name} must be {kind} from {low:g} to {high:g}. Received: {value!r}. {remedy}".rstrip())
+
+
+def _check_keys(values: dict[str, Any]) -> None:
+    for key in values:
+        if key not in TrainConfig.__dataclass_fields__:
+            raise InputError(f"Unknown setting {key!r}. {closest(str(key), TrainConfig.__dataclass_fields__)}")
+
+
+def parse_seconds(text: str) -> float:
+    """Reads a duration such as ``90``, ``90s``, ``1.5h`` or ``1h30m`` into seconds.
+
+    Raises:
+        InputError: The text is none of these.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
+    joined = "".join(number + unit for number, unit in parts)
+    if not parts or joined != re.sub(r"\s+", "", str(text).lower()) or any(unit not in _UNITS for _, unit in parts):
+        raise InputError(f"A time must look like 90s, 30m, 8h or 1h30m. Received: {text!r}.")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def config_hash(config: TrainConfig) -> str:
+    """Returns 8 hexadecimal digits that name what the run computes (`PLACE_FIELDS` do not count)."""
+    kept = {key: value for key, value in config.to_dict().items() if key not in PLACE_FIELDS}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def config_from_dict(values: dict[str, Any]) -> TrainConfig:
+    """Builds a config from plain values.
+
+    Raises:
+        InputError: A key is unknown (the closest is named), or a value is out of its range.
+    """
+    _check_keys(values)
+    if "dataset" not in values:
+        raise InputError("A configuration must name its dataset. Received none. Add, for example, dataset: cifar10.")
+    return TrainConfig(**values)
+
+
+def config_to_yaml(config: TrainConfig) -> str:
+    """Returns the config as YAML with every default written out, in the order of the fields."""
+    return yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True)
+
+
+def load_config(path: str | Path) -> TrainConfig:
+    """Reads a YAML file with the fields of `TrainConfig`.
+
+    Raises:
+        InputError: The file is missing, is no mapping, or holds an unknown or wrong setting.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"A configuration file was expected. Received: {path}, which does not exist.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} must be YAML. Received: {str(error).splitlines()[0]}.") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold settings, one 'name: value' a line. Received: {type(values).__name__}.")
+    return config_from_dict(values)

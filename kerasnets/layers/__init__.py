@@ -1,0 +1,12 @@
+"""Layers that the networks need and Keras lacks or has slow; imported only when one is asked for."""
+
+import importlib
+
+_MODULES = {"FusedBatchNormalization": "batch_norm"}
+__all__ = ["FusedBatchNormalization"]
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,78 @@
+"""MODELS, every network by name, and `build_model`, the checked and seeded way to build one."""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+
+import keras
+
+from kerasnets.errors import InputError, closest
+from kerasnets.models.cifarnet import cifarnet
+from kerasnets.models.fully_connected import lazynet
+from kerasnets.models.lenet import lenet_bn
+from kerasnets.models.options import check_options
+
+MODELS: dict[str, Callable[..., keras.Model]] = {
+    "lazynet": lazynet,
+    "lenet_bn": lenet_bn,
+    "cifarnet": cifarnet,
+}
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def build_model(
+    name: str,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    precision: str = "float32",
+    seed: int | None = None,
+    **options,
+) -> keras.Model:
+    """Builds a network.
+
+    Args:
+        name: One of `MODEL_NAMES`.
+        image_shape: `(height, width, channels)`, grey or colour, from 8x8.
+        num_classes: Number of classes.
+        precision: "float32", or "bfloat16" to compute in bfloat16 with float32 weights, statistics and outputs.
+        seed: Seed of the initial weights. The same seed gives the same weights whatever was built before; None draws anew.
+        **options: The network's own options, see `MODEL_FACTS`.
+
+    Returns:
+        A functional model named `name`, from float32 normalised images `(batch, height, width, channels)` to float32
+        `(batch, num_classes)`; the last layer is named "logits" or "probabilities".
+
+    Raises:
+        InputError: Unknown name, option or precision, or a value out of range.
+    """
+    options = check_options(name, options)
+    if precision not in POLICIES:
+        raise InputError(f"Unknown precision {precision!r}. {closest(str(precision), POLICIES)}")
+    with _default_policy(POLICIES[precision]), _seeded_layers(seed):
+        return MODELS[name](tuple(image_shape), num_classes, **options)
+
+
+@contextlib.contextmanager
+def _default_policy(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextlib.contextmanager
+def _seeded_layers(seed: int | None) -> Iterator[None]:
+    # Keras draws the seed of every initialiser and random layer that has none from Python's generator.
+    if seed is None:
+        yield
+        return
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -1,0 +1,86 @@
+"""What networks there are: where each comes from, its published image and class count, its options. Free of TensorFlow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of one network.
+
+    Attributes:
+        default: The value if none is given; its type is the option's type (a whole number passes for a float).
+        choices: The allowed values, if they can be listed.
+        minimum: The least allowed number.
+        help: What it changes, in one line.
+    """
+
+    default: bool | int | float | str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    help: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a network before it is built.
+
+    Attributes:
+        source: The report and the row it comes from.
+        image_shape: `(height, width, channels)` of the published data.
+        num_classes: Number of classes of the published data.
+        smallest_side: The least height and width in pixels that the network takes.
+        options: Its options by name.
+    """
+
+    source: str
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    smallest_side: int = SMALLEST_SIDE
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+_CIFAR10 = {"image_shape": (32, 32, 3), "num_classes": 10}
+_TINY_IMAGENET = {"image_shape": (64, 64, 3), "num_classes": 200}
+
+MODEL_FACTS: dict[str, Facts] = {
+    "lazynet": Facts(source="report coolnet-cpu, LazyNet", **_CIFAR10),
+    "boringnet": Facts(
+        source="report coolnet-cpu, BoringNet",
+        **_CIFAR10,
+        options={
+            "activation": Option(
+                default="none", choices=("none", "relu", "leaky_relu"), help="after the two hidden linear layers"
+            )
+        },
+    ),
+    "coolnet_v7": Facts(source="report coolnet-cpu, CoolNet v7", **_CIFAR10),
+    "coolnet_v10": Facts(source="report coolnet-cpu, CoolNet v10", **_CIFAR10),
+    "lenet_bn": Facts(source="report lenet-bn, CoolNet", **_CIFAR10),
+    "scratch_mlp": Facts(
+        source="report from-scratch",
+        **_CIFAR10,
+        options={
+            "width": Option(default=100, minimum=1, help="units of the hidden layer"),
+            "l2": Option(default=0.0, minimum=0.0, help="strength s of the penalty s * sum(weight ** 2)"),
+        },
+    ),
+    "cifarnet": Facts(source="report cifarnet, CIFAR-10 best", **_CIFAR10),
+    "resblocks": Facts(source="report cifarnet, CIFAR-10 worst", **_CIFAR10),
+    "tiny_leaky": Facts(
+        source="report tiny-leaky",
+        **_TINY_IMAGENET,
+        options={
+            "batch_norm": Option(default=True, help="batch normalisation after each pooling"),
+            "output": Option(
+                default="logits", choices=("logits", "probabilities"), help="probabilities is the report's mistake"
+            ),
+        },
+    ),
+    "tinynet": Facts(source="report cifarnet, Tiny ImageNet best", **_TINY_IMAGENET),
+    "tinynet_deep": Facts(source="report cifarnet, Tiny ImageNet deeper", **_TINY_IMAGENET),
+}
+
+MODEL_NAMES: tuple[str, ...] = tuple(MODEL_FACTS)

@@ -1,0 +1,168 @@
+"""uint8 images to log-probabilities: the graph that evaluation and export share, and batching that leaves no trace."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasnets.errors import InputError, closest
+from kerasnets.models import output_kind
+from pipelines.augment import normalize
+
+TTA = ("none", "flip", "flip+shift")
+
+
+def serve_log_probabilities(
+    model: keras.Model, mean: Sequence[float], std: Sequence[float]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Joins preprocessing, network and log-softmax into one function.
+
+    Training, evaluation and the exported model all answer through this function, so their numbers agree to the bit.
+
+    Args:
+        model: Network on normalised images that ends in ``logits`` or ``probabilities``.
+        mean: One value per channel, in units of [0, 1].
+        std: One value per channel, in units of [0, 1].
+
+    Returns:
+        Function from (batch, height, width, channels) uint8 to (batch, classes) float32 log-probabilities. A model
+        that ends in probabilities has them clipped below at Keras's epsilon (1e-7), as Keras's own losses do.
+    """
+    kind = output_kind(model)
+
+    def log_probabilities(images: tf.Tensor) -> tf.Tensor:
+        outputs = tf.cast(model(normalize(images, mean, std), training=False), tf.float32)
+        if kind == "logits":
+            return tf.nn.log_softmax(outputs)
+        return tf.math.log(tf.clip_by_value(outputs, keras.config.epsilon(), 1.0))
+
+    return log_probabilities
+
+
+class BatchedPredictor:
+    """Feeds a function of images in batches of one fixed size.
+
+    The last batch is filled with zeros that are cut off again: kernels choose their blocking by batch size, so only
+    a fixed size makes an image's answer independent of how many images came with it.
+
+    Args:
+        function: (batch, height, width, channels) uint8 tensor to (batch, classes) float32 log-probabilities.
+        class_names: Names in the order of the function's outputs.
+        image_shape: (height, width, channels) that the function takes.
+        name: What to call it in messages and reports.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        class_names: Sequence[str],
+        image_shape: Sequence[int],
+        name: str,
+    ):
+        self.function = function
+        self.class_names = tuple(class_names)
+        self.image_shape = tuple(image_shape)
+        self.name = name
+
+    def log_probabilities(
+        self, images: np.ndarray | tf.data.Dataset, batch_size: int = 250, tta: str = "none"
+    ) -> np.ndarray:
+        """Natural logarithms of the class probabilities.
+
+        Args:
+            images: (n, height, width, channels) uint8, or a data set of batches of (uint8 images, labels).
+            batch_size: Images in one call of the function.
+            tta: Test-time augmentation: ``none``; ``flip`` averages the probabilities of the image and its mirror
+                image; ``flip+shift`` gives half the weight to that, and a quarter each to the same pair shifted by one
+                pixel up and left, and down and right (edges reflected).
+
+        Returns:
+            (n, classes) float32.
+
+        Raises:
+            InputError: For an unknown ``tta``, or images of another shape or type.
+
+        Source:
+            The two views are those of KellerJordan/cifar10-airbench (``tta_level`` 1 and 2). Departure: it averages
+            logits; an exported network answers in probabilities, so those are averaged here.
+        """
+        if tta not in TTA:
+            raise InputError(
+                f"tta must be the name of a test-time augmentation. Received: '{tta}'. {closest(tta, TTA)}"
+            )
+        parts = [self._batch(batch, batch_size, tta) for batch in self._batches(images, batch_size)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.class_names)), np.float32)
+
+    def _batches(self, images: np.ndarray | tf.data.Dataset, batch_size: int) -> Iterator[np.ndarray]:
+        if isinstance(images, tf.data.Dataset):
+            for batch, _ in images:
+                yield from self._batches(batch.numpy(), batch_size)
+            return
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
+            raise InputError(
+                f"images for '{self.name}' must be uint8 of shape (n, {', '.join(map(str, self.image_shape))}). "
+                f"Received: {images.dtype} {images.shape}. Use a data set of that shape, or convert the images."
+            )
+        for start in range(0, len(images), batch_size):
+            yield images[start : start + batch_size]
+
+    def _batch(self, images: np.ndarray, batch_size: int, tta: str) -> np.ndarray:
+        padding = [(0, batch_size - len(images))] + [(0, 0)] * 3
+        padded = np.pad(images, padding)
+        if tta == "none":
+            return self.function(tf.constant(padded)).numpy()[: len(images)]
+        total = np.full((len(images), len(self.class_names)), -np.inf)
+        for weight, view in _views(padded, tta):
+            answer = self.function(tf.constant(view)).numpy()[: len(images)]
+            total = np.logaddexp(total, answer.astype(np.float64) + math.log(weight))
+        return total.astype(np.float32)
+
+
+class Predictor(BatchedPredictor):
+    """A live Keras model as a predictor. Later changes of the model's weights are seen.
+
+    Args:
+        model: Network on normalised images that ends in ``logits`` or ``probabilities``.
+        class_names: Names in the order of the model's outputs.
+        image_shape: (height, width, channels).
+        mean: One value per channel, in units of [0, 1].
+        std: One value per channel, in units of [0, 1].
+        name: What to call it in messages and reports.
+
+    Raises:
+        InputError: When the model has another number of outputs than there are names.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        class_names: Sequence[str],
+        image_shape: Sequence[int],
+        mean: Sequence[float],
+        std: Sequence[float],
+        name: str,
+    ):
+        if model.output_shape[-1] != len(class_names):
+            raise InputError(
+                f"model '{name}' must have one output per class name: {len(class_names)}. "
+                f"Received: {model.output_shape[-1]} outputs. Pass the class names it was trained with."
+            )
+        function = tf.function(serve_log_probabilities(model, mean, std))
+        super().__init__(function, class_names=class_names, image_shape=image_shape, name=name)
+        self.model, self.mean, self.std = model, tuple(mean), tuple(std)
+
+
+def _views(images: np.ndarray, tta: str) -> Iterator[tuple[float, np.ndarray]]:
+    """Yields (weight, images) of the test-time augmentation; the weights add up to 1."""
+    if tta == "flip":
+        yield from ((0.5, images), (0.5, images[:, :, ::-1]))
+        return
+    height, width = images.shape[1:3]
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
+    for weight, offset in ((0.25, 1), (0.125, 0), (0.125, 2)):
+        view = padded[:, offset : offset + height, offset : offset + width]
+        yield from ((weight, view), (weight, view[:, :, ::-1]))

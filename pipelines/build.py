@@ -1,0 +1,159 @@
+"""The one place that puts a tf.data pipeline together: order, gather, augment, normalise, prefetch.
+
+The images lie in memory once, as uint8. What is shuffled, split and skipped is the stream of their indices, so a
+training stream can start at any step of any epoch at no cost and go on as if it had never stopped.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from pipelines.augment import ORDER_STREAM, Augmentation, crop_and_flip, draw_crops, draw_flips, normalize, stream_seed
+from pipelines.errors import DataError
+from pipelines.source import Split
+
+
+def steps_per_epoch(num_examples: int, batch_size: int) -> int:
+    """Steps that see every example once; the last one is smaller when the sizes do not divide.
+
+    Raises:
+        DataError: There is no example, or the batch size is not positive.
+    """
+    if num_examples < 1 or batch_size < 1:
+        raise DataError(
+            "An epoch needs at least 1 example and a batch size of at least 1. "
+            f"Received: {num_examples} examples, batch size {batch_size}. Choose a positive batch size and a split "
+            "that is not empty."
+        )
+    return -(-num_examples // batch_size)
+
+
+def training_dataset(
+    split: Split,
+    *,
+    batch_size: int,
+    seed: int,
+    augmentation: Augmentation,
+    mean: Sequence[float],
+    std: Sequence[float],
+    start_epoch: int = 0,
+    start_step: int = 0,
+    num_replicas: int = 1,
+) -> tf.data.Dataset:
+    """An endless stream of augmented, normalised batches, epoch after epoch.
+
+    Every epoch sees each example once in an order of its own; its last batch is smaller when the sizes do not divide.
+    Order and augmentation depend on (seed, epoch, example index) alone, so a stream started at any epoch and step
+    equals the rest of a stream that started at the beginning, bit for bit.
+
+    Args:
+        split: The training examples.
+        batch_size: Examples in one step, over all replicas.
+        seed: Not negative, below 2**60.
+        augmentation: How images are varied.
+        mean: Of each channel, for `normalize`.
+        std: Of each channel, for `normalize`.
+        start_epoch: The first epoch, from 0.
+        start_step: The first step inside it, from 0 to `steps_per_epoch`.
+        num_replicas: Every step comes as this many elements, one for each replica: the step's examples in order, split
+            as evenly as possible, larger parts first. A step with fewer examples than replicas repeats its first ones
+            with weight 0.
+
+    Returns:
+        Elements (images, labels, weights): (b, height, width, channels) float32, (b,) int32, and (b,) float32 of 1 for
+        an example and 0 for a repeat.
+
+    Raises:
+        DataError: An argument lies outside its range.
+    """
+    steps = steps_per_epoch(len(split), batch_size)
+    _check_training(steps, seed, start_epoch, start_step, num_replicas)
+    num_examples = len(split)
+    with tf.device("CPU:0"):
+        images, labels = tf.constant(split.images), tf.constant(split.labels)
+
+    def epoch_parts(epoch):
+        order = shuffled_order(num_examples, seed=seed, epoch=epoch)
+        crops = draw_crops(num_examples, augmentation.crop_padding, seed=seed, epoch=epoch)
+        flips = draw_flips(num_examples, augmentation.flip, seed=seed, epoch=epoch)
+
+        def part(position):
+            step, replica = position // num_replicas, position % num_replicas
+            indices, weights = replica_part(order[step * batch_size : (step + 1) * batch_size], replica, num_replicas)
+            return indices, tf.gather(crops, indices), tf.gather(flips, indices), weights
+
+        first = tf.where(epoch == start_epoch, tf.constant(start_step, tf.int64), 0)
+        return tf.data.Dataset.range(first * num_replicas, steps * num_replicas).map(part)
+
+    def batch(indices, crops, flips, weights):
+        pixels = tf.gather(images, indices)
+        if augmentation.crop_padding or augmentation.flip != "none":
+            pixels = crop_and_flip(pixels, crops, flips, padding=augmentation.crop_padding, mode=augmentation.crop_mode)
+        return normalize(pixels, mean, std), tf.gather(labels, indices), weights
+
+    # One iterator lives through the whole training: epochs are joined inside the stream, not by making iterators anew.
+    stream = tf.data.Dataset.counter(start_epoch).flat_map(epoch_parts)
+    return stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
+    """Every example once, in order, untouched; the last batch is smaller when the sizes do not divide.
+
+    Returns:
+        Elements (images, labels): (b, height, width, channels) uint8 and (b,) int32.
+
+    Raises:
+        DataError: The split is empty or the batch size is not positive.
+    """
+    steps = steps_per_epoch(len(split), batch_size)
+    with tf.device("CPU:0"):
+        images, labels = tf.constant(split.images), tf.constant(split.labels)
+
+    def batch(step):
+        part = slice(step * batch_size, (step + 1) * batch_size)
+        return images[part], labels[part]
+
+    return (
+        tf.data.Dataset.range(steps)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def shuffled_order(num_examples: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
+    """The order of one epoch, a permutation of 0..num_examples-1, (num_examples,) int32."""
+    pair = stream_seed(seed, ORDER_STREAM, epoch)
+    keys = tf.random.stateless_uniform((num_examples,), pair, None, None, tf.int32, alg="philox")
+    return tf.argsort(keys, stable=True)
+
+
+def replica_part(indices: tf.Tensor, replica: tf.Tensor, num_replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """One replica's share of a step.
+
+    Args:
+        indices: (b,) the examples of the step, at least one.
+        replica: From 0 to num_replicas - 1.
+        num_replicas: How many shares there are.
+
+    Returns:
+        (indices, weights): the share, never empty, and (b,) float32 of 1, or 0 for an example repeated to fill it.
+    """
+    size = tf.shape(indices, tf.int64)[0]
+    filled = tf.maximum(size, num_replicas)
+    replica = tf.cast(replica, tf.int64)
+    base, larger = filled // num_replicas, filled % num_replicas
+    start = replica * base + tf.minimum(replica, larger)
+    positions = tf.range(start, start + base + tf.cast(replica < larger, tf.int64))
+    return tf.gather(indices, positions % size), tf.cast(positions < size, tf.float32)
+
+
+def _check_training(steps: int, seed: int, start_epoch: int, start_step: int, num_replicas: int) -> None:
+    ranges = {
+        "seed": (seed, 0, 2**60 - 1),
+        "start_epoch": (start_epoch, 0, 2**31 - 1),
+        "start_step": (start_step, 0, steps),
+        "num_replicas": (num_replicas, 1, 2**16),
+    }
+    for name, (value, low, high) in ranges.items():
+        if not low <= value <= high:
+            raise DataError(f"{name} must lie in {low}..{high}. Received: {value}. Choose a value in that range.")

@@ -1,0 +1,118 @@
+"""ImageSource: labelled uint8 images in memory, with the names, sizes and statistics that go with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.errors import DataError
+
+_CHUNK = 4096  # images whose pixels are counted at once: keeps the int64 copy that bincount makes small
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The images and labels of one split.
+
+    Attributes:
+        images: (n, height, width, channels) uint8.
+        labels: (n,) int32, positions in the source's `class_names`.
+
+    Raises:
+        DataError: An array has another type or shape, or the lengths differ.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise DataError(
+                "Images must be uint8 of shape (n, height, width, channels). "
+                f"Received: {self.images.dtype} of shape {self.images.shape}. Convert them before making a Split."
+            )
+        if self.labels.dtype != np.int32 or self.labels.shape != self.images.shape[:1]:
+            raise DataError(
+                f"Labels must be int32, one for each of the {len(self.images)} images. "
+                f"Received: {self.labels.dtype} of shape {self.labels.shape}. Convert them before making a Split."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """The examples at `indices`, in that order."""
+        return Split(images=self.images[indices], labels=self.labels[indices])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSource:
+    """A labelled image data set.
+
+    Attributes:
+        name: The name it is loaded by, for example "cifar10".
+        class_names: The classes in label order; they travel into checkpoints, results and exports.
+        splits: "train" and "test", and "validation" once it is carved from "train".
+        origin: Where the data was found: a folder, a file, or the package that holds it.
+
+    Raises:
+        DataError: The splits are not of one image shape, or a label has no class name.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    splits: Mapping[str, Split]
+    origin: str
+
+    def __post_init__(self):
+        shapes = {split.images.shape[1:] for split in self.splits.values()}
+        if len(shapes) != 1:
+            raise DataError(
+                f"The splits of '{self.name}' must share one image shape. Received: {sorted(shapes)}. "
+                "Resize the images to one shape."
+            )
+        for key, split in self.splits.items():
+            outside = split.labels[(split.labels < 0) | (split.labels >= self.num_classes)]
+            if outside.size:
+                raise DataError(
+                    f"Labels of '{self.name}' must lie in 0..{self.num_classes - 1}, one for each class name. "
+                    f"Received: {outside[0]} in split '{key}' ({self.origin}). Mend the labels or fetch the data again."
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return next(iter(self.splits.values())).images.shape[1:]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Examples in each split."""
+        return {key: len(split) for key, split in self.splits.items()}
+
+    def class_counts(self, split: str) -> np.ndarray:
+        """Examples of each class in a split, (num_classes,) int64."""
+        return np.bincount(self.splits[split].labels, minlength=self.num_classes).astype(np.int64)
+
+    def channel_statistics(self, split: str = "train") -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each channel over all pixels of a split, in units where white is 1.
+
+        Computed in float64 from exact counts of the 256 pixel values, so the result does not depend on any order.
+
+        Returns:
+            (mean, std), each a tuple of one float for each channel; std divides by n, as CIFAR's usual figures do.
+        """
+        images = self.splits[split].images
+        values = np.arange(256) / 255
+        means, deviations = [], []
+        for channel in range(images.shape[-1]):
+            counts = np.zeros(256, np.int64)
+            for start in range(0, len(images), _CHUNK):
+                counts += np.bincount(images[start : start + _CHUNK, ..., channel].ravel(), minlength=256)
+            mean = counts @ values / counts.sum()
+            means.append(float(mean))
+            deviations.append(float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum())))
+        return tuple(means), tuple(deviations)

@@ -8,19 +8,21 @@ FUSED_DTYPES = ("float32", "bfloat16", "float16")
 
 @keras.saving.register_keras_serializable(package="kerasnets")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """`keras.layers.BatchNormalization`, with the fused kernel where it applies.
+    """`keras.layers.BatchNormalization` through the fused kernel where that applies.
 
-    Same arguments, weights, and results as the Keras layer (to rounding). Keras 3 computes moments and normalises in separate
-    operations, in float32 even when the data are bfloat16; the fused kernel reads and writes the data in their own type and
-    keeps the statistics in float32. It is used for images `(batch, height, width, channels)` on one replica.
+    Arguments, weights and results are those of the Keras layer (results to rounding). Keras 3 computes moments and
+    normalises in separate operations, in float32 even when the data are bfloat16. The fused kernel reads and writes the
+    data in their own type and keeps the statistics in float32. It serves images `(batch, height, width, channels)`.
 
-    Everything else (other ranks or axes, masks, float64, renormalisation) goes through the Keras layer. So does training
-    under a strategy of several replicas, with the statistics summed over all of them: the fused kernel would
-    normalise each replica's part by itself, and the moving statistics of the replicas would drift apart. The choice is
-    made where the weights are created (the strategy's scope); the `synchronized` argument is therefore not needed.
+    Everything else goes through the Keras layer: other ranks and axes, masks, float64, renormalisation, and
+    strategies of several replicas, where the statistics are summed over all replicas. (The kernel would normalise
+    each replica's part by itself, and the moving statistics of the replicas would drift apart.) Whether there are
+    several replicas is decided where the weights are created, in the strategy's scope; the argument `synchronized` is
+    ignored.
 
-    Two traps of the kernel are undone here. It returns the variance with Bessel's correction n / (n - 1), whereas Keras
-    averages the plain variance. And TensorFlow's wrapper raises epsilon to 1.001e-5; the raw operation does not.
+    Two traps of the kernel: it returns the variance with Bessel's correction n / (n - 1), which is undone because
+    Keras averages the plain variance; and TensorFlow's wrapper of it raises epsilon to 1.001e-5, so the raw operation
+    is used.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167, algorithm 1; moving variance as in Keras.
     """
@@ -34,7 +36,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
         Args:
             inputs: `(batch, height, width, channels)` for the fused kernel; any other rank as in Keras.
-            training: True normalises by the batch's statistics and moves the moving ones; otherwise the moving ones are used.
+            training: True normalises by the batch's statistics and updates the moving ones, False by the moving ones.
             mask: As in Keras; a mask excludes the fused kernel.
 
         Returns:

@@ -7,15 +7,25 @@ from collections.abc import Callable, Iterator
 import keras
 
 from kerasnets.errors import InputError, closest
-from kerasnets.models.cifarnet import cifarnet
-from kerasnets.models.fully_connected import lazynet
-from kerasnets.models.lenet import lenet_bn
+from kerasnets.models.cifarnet import cifarnet, tinynet, tinynet_deep
+from kerasnets.models.fully_connected import boringnet, lazynet, scratch_mlp
+from kerasnets.models.lenet import coolnet_v7, coolnet_v10, lenet_bn
 from kerasnets.models.options import check_options
+from kerasnets.models.resblocks import resblocks
+from kerasnets.models.tiny_leaky import tiny_leaky
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "lazynet": lazynet,
+    "boringnet": boringnet,
+    "coolnet_v7": coolnet_v7,
+    "coolnet_v10": coolnet_v10,
     "lenet_bn": lenet_bn,
+    "scratch_mlp": scratch_mlp,
     "cifarnet": cifarnet,
+    "resblocks": resblocks,
+    "tiny_leaky": tiny_leaky,
+    "tinynet": tinynet,
+    "tinynet_deep": tinynet_deep,
 }
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -37,7 +47,7 @@ def build_model(
         image_shape: `(height, width, channels)`, grey or colour, from 8x8.
         num_classes: Number of classes.
         precision: "float32", or "bfloat16" to compute in bfloat16 with float32 weights, statistics and outputs.
-        seed: Seed of the initial weights. The same seed gives the same weights whatever was built before; None draws anew.
+        seed: Seed of the initial weights: the same seed, the same weights, whatever was built before. None draws anew.
         **options: The network's own options, see `MODEL_FACTS`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What networks there are: where each comes from, its published image and class count, its options. Free of TensorFlow."""
+"""What networks there are, where each comes from, and what options it has; imports no TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

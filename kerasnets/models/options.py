@@ -1,4 +1,4 @@
-"""Checks a network's name, options and image before anything is built. Free of TensorFlow."""
+"""Checks a network's name, options and image before anything is built; imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,9 +36,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if option not in known:
             answer = closest(str(option), known) if known else "It has none."
             raise InputError(f"Unknown option {option!r} of model {name!r}. {answer}")
-    return {
-        option: _checked(name, option, fact, options.get(option, fact.default)) for option, fact in known.items()
-    }
+    return {option: _checked(name, option, fact, options.get(option, fact.default)) for option, fact in known.items()}
 
 
 def check_image_shape(name: str, image_shape: Sequence[int], num_classes: int) -> None:
@@ -50,7 +48,7 @@ def check_image_shape(name: str, image_shape: Sequence[int], num_classes: int) -
         num_classes: Number of classes.
 
     Raises:
-        InputError: Not three positive whole numbers, an image below the network's least size, or fewer than two classes.
+        InputError: Not three positive whole numbers, an image below the network's least size, fewer than two classes.
     """
     smallest = model_facts(name).smallest_side
     if len(image_shape) != 3 or not all(_is_whole(size) and size > 0 for size in image_shape):

@@ -1,15 +1,16 @@
 """The few layers the published networks are made of, as their reports' framework initialises and sizes them.
 
-Assumed: the reports used their framework's default initialisation, where kernels and biases of convolutions and linear
-layers are uniform in +-1 / sqrt(fan_in); `fan_in` is kernel height x kernel width x input channels, or input features.
+Assumed: the reports used their framework's default initialisation, kernels and biases uniform in +-1 / sqrt(fan_in),
+and its default slope of LeakyReLU, 0.01. `fan_in` is kernel height x kernel width x input channels, or input
+features.
 
-Other image sizes than the published one: a network keeps its layers, and the last feature map, so the first linear layer,
-grows and shrinks with the image. Two rules keep small images possible, side by side for height and width:
+Other image sizes than the published one: a network keeps its layers, and its last map, and with it the first linear
+layer, grows and shrinks with the image. Two rules let every network take images from 8x8 on; neither applies at the
+published sizes.
 
-- a pooling window larger than the map shrinks to the map (a 4x4 pooling of a 3x3 map is 3x3; of a 1x1 map, none);
-- a convolution without padding that finds a map smaller than its kernel pads with zeros instead.
-
-At the published sizes neither rule applies.
+- A pooling window larger than the map shrinks to the map, height and width by themselves: a 4x4 pooling of a 3x3 map is
+  3x3, and a 1x1 map is not pooled.
+- A convolution without padding that finds a map smaller than its kernel pads it with zeros to keep its size.
 """
 
 import keras
@@ -25,7 +26,7 @@ def image_input(name: str, image_shape: tuple[int, int, int], num_classes: int) 
 
 
 def convolution(inputs, filters: int, kernel_size: int = 3, padding: str = "same"):
-    """Convolution of stride 1 with bias; `padding` "valid" turns into "same" on a map smaller than the kernel."""
+    """Convolution of stride 1 with bias; `padding` "valid" becomes "same" on a map smaller than the kernel."""
     if min(inputs.shape[1:3]) < kernel_size:
         padding = "same"
     initializers = _uniform(kernel_size * kernel_size * inputs.shape[-1])
@@ -37,8 +38,18 @@ def normalization(inputs):
     return FusedBatchNormalization(epsilon=1e-5, momentum=0.9)(inputs)
 
 
+def relu(inputs):
+    """max(x, 0)."""
+    return keras.layers.ReLU()(inputs)
+
+
+def leaky_relu(inputs):
+    """x where positive, 0.01 x elsewhere."""
+    return keras.layers.LeakyReLU(negative_slope=0.01)(inputs)
+
+
 def max_pool(inputs, window: int):
-    """Max pooling without overlap; the window is at most the map, and 1x1 is no pooling at all."""
+    """Max pooling without overlap by a window of at most the map; rows and columns left over at the end are dropped."""
     windows = tuple(min(window, side) for side in inputs.shape[1:3])
     return inputs if windows == (1, 1) else keras.layers.MaxPooling2D(windows)(inputs)
 
@@ -49,7 +60,7 @@ def linear(inputs, units: int):
 
 
 def logits(inputs, num_classes: int, use_bias: bool = True):
-    """The last linear layer: `(batch, num_classes)` float32 under every precision."""
+    """The last linear layer, named "logits": `(batch, num_classes)` float32 under every precision."""
     initializers = _uniform(inputs.shape[-1])
     return keras.layers.Dense(num_classes, use_bias=use_bias, name="logits", dtype="float32", **initializers)(inputs)
 

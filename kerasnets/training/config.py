@@ -25,7 +25,7 @@ class TrainConfig:
 
     Attributes:
         dataset: Name of a data set, such as cifar10 or digits.
-        arch: Name of a network, or best or worst: the recipes say which network that is for this data set.
+        arch: Name of a network; best and worst stand for the networks that the recipes name for this data set.
         arch_options: The network's own options, such as activation or width.
         data_dir: Folder that holds the data set; without it the usual places are searched.
         output: Folder that receives the run folder.
@@ -66,7 +66,7 @@ class TrainConfig:
     """
 
     dataset: str
-    arch: str = "best"
+    arch: str
     arch_options: dict[str, Any] = field(default_factory=dict)
     data_dir: str | None = None
     output: str = "runs"
@@ -223,8 +223,9 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         InputError: A key is unknown (the closest is named), or a value is out of its range.
     """
     _check_keys(values)
-    if "dataset" not in values:
-        raise InputError("A configuration must name its dataset. Received none. Add, for example, dataset: cifar10.")
+    for key, example in (("dataset", "cifar10"), ("arch", "cifarnet")):
+        if key not in values:
+            raise InputError(f"A configuration must name its {key}. Received none. Add, for example, {key}: {example}.")
     return TrainConfig(**values)
 
 

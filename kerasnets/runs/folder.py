@@ -1,0 +1,135 @@
+"""`RunFolder`: the writing side of a run folder, with its lock, results table and event log."""
+
+import csv
+import datetime
+import fcntl
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kerasnets.errors import InputError
+from kerasnets.runs.files import finite_or_null, sweep_partial_files, write_text_atomic
+
+RESULT_COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "gradient_norm",
+    "train_loss",
+    "train_accuracy",
+    "penalty",
+    "val_loss",
+    "val_accuracy",
+    "test_loss",
+    "test_accuracy",
+)
+
+
+class RunFolder:
+    """A run folder that this process alone may write to.
+
+    Use `create` for a fresh run and `open` to go on with one; close it, or use it as a context manager.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._lock = open(path / ".lock", "a", encoding="utf-8")  # noqa: SIM115 - held until close
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise InputError(
+                f"Another process is training in {path}. Received: a second request for the same folder. "
+                "Wait for it or stop it; a fresh run gets a folder of its own."
+            ) from None
+        (path / "checkpoints").mkdir(exist_ok=True)
+        for folder in (path, path / "checkpoints"):
+            sweep_partial_files(folder)
+
+    @classmethod
+    def create(cls, parent: str | Path, name: str, config_text: str) -> "RunFolder":
+        """Makes ``parent/name`` and writes ``config.yaml`` into it.
+
+        A folder that exists is never written to: the same name again gets ``-2``, ``-3`` and so on.
+
+        Raises:
+            OSError: The folder cannot be made.
+            InputError: Another process locked it first.
+        """
+        parent = Path(parent)
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        folder = cls(path)
+        write_text_atomic(path / "config.yaml", config_text)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """Locks an existing run folder.
+
+        Raises:
+            InputError: It is no run folder, or another process holds it.
+        """
+        check_run_path(Path(path))
+        return cls(Path(path))
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the lock back."""
+        self._lock.close()
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoint files."""
+        return self.path / "checkpoints"
+
+    def write_results(self, rows: list[dict[str, Any]]) -> None:
+        """Replaces ``results.csv``: one header, a row an epoch, empty cells for what was not measured."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, RESULT_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text_atomic(self.path / "results.csv", text.getvalue())
+
+    def log(self, event: str, **values: Any) -> None:
+        """Appends one line to ``log.jsonl``: time (UTC), event and values."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        line = json.dumps(finite_or_null({"time": now, "event": event, **values}), ensure_ascii=False)
+        with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
+            # A writer that was killed may have left half a line: the next one starts on a line of its own.
+            if file.tell() and not _ends_with_newline(self.path / "log.jsonl"):
+                line = "\n" + line
+            file.write(line + "\n")
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def check_run_path(path: Path) -> None:
+    """Raises an `InputError` unless the folder holds a run (a ``config.yaml``)."""
+    if not path.is_dir():
+        raise InputError(f"A run folder was expected. Received: {path}, which is no folder.")
+    if not (path / "config.yaml").is_file():
+        raise InputError(
+            f"A run folder was expected. Received: {path}, which has no config.yaml. "
+            "Run folders look like runs/cifar10/cifarnet-s0-1a2b3c4d."
+        )

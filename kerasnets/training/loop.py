@@ -1,0 +1,305 @@
+"""The epoch loop: steps in chunks, callbacks, evaluation, results rows, checkpoints, and an orderly stop."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnets.runs.checkpoint import checkpoint_files, save_checkpoint
+from kerasnets.runs.folder import RunFolder
+from kerasnets.training.callbacks import (
+    BestCheckpoint,
+    callback_states,
+    rate_scheduler,
+    restore_callbacks,
+    wants_every_batch,
+)
+from kerasnets.training.config import TrainConfig, config_hash, parse_seconds
+from kerasnets.training.interrupt import Interrupted, SignalFlag
+from kerasnets.training.optimizers import GroupedOptimizer
+from kerasnets.training.schedules import make_schedule
+from kerasnets.training.state import capture
+from kerasnets.training.step import StepRecord
+
+# A call of several steps should last about this long: long enough that Python costs nothing, short enough for Ctrl-C.
+_CALL_SECONDS = 0.5
+# A checkpoint at the end of an epoch is written when it costs at most this share of the time since the last one.
+_CHECKPOINT_SHARE = 0.02
+_KEPT_CHECKPOINTS = 2
+
+
+class Diverged(Exception):
+    """A step's loss or gradient was not finite; ``step`` counts from 0 over the whole run."""
+
+    def __init__(self, epoch: int, step_in_epoch: int, step: int, rate: float, recent: list[dict[str, float]]):
+        super().__init__(f"loss or gradient not finite in epoch {epoch + 1}, step {step_in_epoch + 1}")
+        self.epoch, self.step_in_epoch, self.step, self.rate, self.recent = epoch, step_in_epoch, step, rate, recent
+
+
+@dataclass
+class LoopState:
+    """Where a run is. Everything here goes into the checkpoint.
+
+    Attributes:
+        epoch: Epochs completed.
+        step: Steps completed in the present epoch.
+        total_steps: Steps that the schedule is planned for.
+        base_rate: Rate that the epoch began with (a callback may have changed it).
+        sums: Of the present epoch: loss, correct, count, penalty (of the last step), gradient_norm and steps.
+        rows: One dictionary an epoch, the content of ``results.csv``.
+        seconds: Spent so far on compile, train, evaluation.
+        best: File of the best weights, with its epoch, or None.
+        stopped: Why the run ended before its last epoch, or None.
+    """
+
+    total_steps: int
+    epoch: int = 0
+    step: int = 0
+    base_rate: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: {"compile": 0.0, "train": 0.0, "evaluation": 0.0})
+    best: dict[str, Any] | None = None
+    stopped: str | None = None
+
+
+@dataclass(kw_only=True)
+class Parts:
+    """What the loop works with, made by `kerasnets.training.train`."""
+
+    config: TrainConfig
+    folder: RunFolder
+    model: keras.Model
+    optimizer: GroupedOptimizer
+    averages: list
+    make_steps: Callable[[int, int], Callable[[list[float], int], StepRecord]]
+    steps_per_epoch: int
+    evaluate: Callable[[str], tuple[float, float]]
+    callbacks: list
+    progress: Any
+    meta: dict[str, Any]
+
+
+class TrainingLoop:
+    """Trains from ``state`` to the end.
+
+    Args:
+        parts: What to work with.
+        state: Where to begin; a fresh one for a new run.
+        flag: Tells that the process was asked to stop.
+    """
+
+    def __init__(self, parts: Parts, state: LoopState, flag: SignalFlag):
+        self.parts, self.state, self.flag = parts, state, flag
+        self.config, self.steps_per_epoch = parts.config, parts.steps_per_epoch
+        self.schedule = make_schedule(self.config, self.steps_per_epoch)
+        self.best = BestCheckpoint(lambda: capture(model=parts.averages or parts.model.weights))
+        self.own = [rate_scheduler(lambda epoch: self._scheduled(epoch * self.steps_per_epoch)), self.best]
+        self.all_callbacks = [*self.own, *parts.callbacks]
+        self.callbacks = keras.callbacks.CallbackList(self.all_callbacks, model=parts.model)
+        self.one_by_one = wants_every_batch(parts.callbacks)
+        self.recent: deque[dict[str, float]] = deque(maxlen=20)
+        self.resuming = state.step > 0
+        self.step_seconds: float | None = None
+        self.run_steps: Callable | None = None
+        self.last_checkpoint = time.perf_counter()
+        self.checkpoint_cost = 0.0
+        self.best_written = 0
+        self.checkpointed = -1
+
+    def go_on(self, callbacks: list[dict[str, Any]]) -> None:
+        """Takes up the callbacks' state of a checkpoint, and drops best weights that were written after it."""
+        restore_callbacks(self.all_callbacks, callbacks)
+        self.best_written = self.best.best_epoch
+        for late in self.parts.folder.checkpoints.glob("best-*.ckpt"):
+            if late.name > f"best-{self.best.best_epoch:05d}.ckpt":
+                late.unlink()
+
+    def run(self) -> None:
+        """Runs every epoch that is left.
+
+        Raises:
+            Interrupted: A signal came; a checkpoint is written.
+            Diverged: A loss or gradient was not finite.
+        """
+        state, model = self.state, self.parts.model
+        model.stop_training = False
+        self.callbacks.on_train_begin()
+        while state.epoch < self.config.epochs and not state.stopped:
+            self._epoch()
+            if model.stop_training:
+                state.stopped = state.stopped or "a callback stopped the run"
+        self.callbacks.on_train_end()
+        self.checkpoint()
+
+    def _epoch(self) -> None:
+        state = self.state
+        self.callbacks.on_epoch_begin(state.epoch)
+        rate = self.parts.optimizer.main.learning_rate
+        if self.resuming:
+            rate.assign(state.base_rate)  # on_epoch_begin set the rate of an epoch's start
+            self.resuming = False
+        else:
+            state.sums = {"loss": 0.0, "correct": 0.0, "count": 0.0, "penalty": 0.0, "gradient_norm": 0.0, "steps": 0}
+        state.base_rate = float(rate.numpy())
+        while state.step < self.steps_per_epoch and not state.stopped:
+            self._call()
+        self._end_epoch()
+
+    def _call(self) -> None:
+        """Runs one chunk of steps and accounts for it."""
+        if self.flag.received:
+            self.checkpoint()
+            raise Interrupted(self.flag.received, self.parts.folder.path)
+        state = self.state
+        start = time.perf_counter()
+        first = state.epoch * self.steps_per_epoch + state.step
+        begin = state.epoch * self.steps_per_epoch
+        factors = [self._scheduled(first + k) / self._scheduled(begin) for k in range(self._chunk())]
+        rates = [state.base_rate * factor for factor in factors]
+        compiling = self.run_steps is None
+        if compiling:
+            self.run_steps = self.parts.make_steps(state.epoch, state.step)
+        self.callbacks.on_train_batch_begin(state.step)
+        record = self.run_steps(rates, first)
+        self._account(record, rates)
+        now = float(self.parts.optimizer.main.learning_rate.numpy())
+        self.callbacks.on_train_batch_end(state.step - 1, self._logs())
+        self._notice_new_rate(now, factors[-1])
+        self._spend(time.perf_counter() - start, len(rates), compiling)
+        self.parts.progress.steps(state, self.steps_per_epoch, self._logs(), len(rates), self.step_seconds)
+        if time.perf_counter() - self.last_checkpoint > self.config.checkpoint_seconds:
+            self.checkpoint()
+
+    def _chunk(self) -> int:
+        left = self.steps_per_epoch - self.state.step
+        if self.config.max_time:
+            left = min(left, max(1, self.state.total_steps - self._done()))
+        if self.one_by_one or self.step_seconds is None:
+            return 1
+        return max(1, min(left, int(_CALL_SECONDS / max(self.step_seconds, 1e-6))))
+
+    def _account(self, record: StepRecord, rates: list[float]) -> None:
+        """Adds a record's steps one by one in float64, so that the sums do not depend on how steps fell into calls."""
+        sums = self.state.sums
+        for values in zip(*(column.astype(np.float64).tolist() for column in record), rates, strict=False):
+            loss_sum, correct, count, penalty, norm, rate = values
+            self.recent.append(
+                {"step": self._done(), "learning_rate": rate, "loss": loss_sum / count, "gradient_norm": norm}
+            )
+            if not np.isfinite([loss_sum, penalty, norm]).all():
+                raise Diverged(self.state.epoch, self.state.step, self._done(), rate, list(self.recent))
+            sums["loss"] += loss_sum + penalty * count
+            sums["correct"] += correct
+            sums["count"] += count
+            sums["gradient_norm"] += norm
+            sums["penalty"] = penalty
+            sums["steps"] += 1
+            self.state.step += 1
+
+    def _notice_new_rate(self, before: float, factor: float) -> None:
+        after = float(self.parts.optimizer.main.learning_rate.numpy())
+        if after != before:
+            self.state.base_rate = after / factor
+
+    def _spend(self, seconds: float, steps: int, compiling: bool) -> None:
+        state = self.state
+        if compiling:
+            state.seconds["compile"] += seconds
+            return
+        state.seconds["train"] += seconds
+        share = seconds / steps
+        self.step_seconds = share if self.step_seconds is None else 0.7 * self.step_seconds + 0.3 * share
+        if self.config.max_time:
+            self._plan()
+
+    def _plan(self) -> None:
+        """Plans the schedule to end when the time does, by the steps and evaluations so far."""
+        state = self.state
+        spent = sum(state.seconds.values())
+        left = parse_seconds(self.config.max_time) - spent
+        cost = (state.seconds["train"] + state.seconds["evaluation"]) / max(1, self._done())
+        planned = self.config.epochs * self.steps_per_epoch
+        state.total_steps = min(planned, self._done() + max(0, int(left / max(cost, self.step_seconds))))
+        if self._done() >= state.total_steps and state.total_steps < planned:
+            state.stopped = f"max_time {self.config.max_time} was used up"
+
+    def _end_epoch(self) -> None:
+        state = self.state
+        logs = self._logs()
+        start = time.perf_counter()
+        for split in self._splits_to_evaluate():
+            logs[f"{split}_loss"], logs[f"{split}_accuracy"] = self.parts.evaluate(split)
+        seconds = time.perf_counter() - start
+        state.seconds["evaluation"] += seconds
+        row = {
+            "epoch": state.epoch + 1,
+            "learning_rate": float(self.parts.optimizer.main.learning_rate.numpy()),
+            "gradient_norm": state.sums["gradient_norm"] / max(1, state.sums["steps"]),
+            "train_loss": logs["loss"],
+            "train_accuracy": logs["accuracy"],
+            "penalty": state.sums["penalty"],
+        } | {key: value for key, value in logs.items() if key.startswith(("val_", "test_"))}
+        # Callbacks choose and stop by what they see: never by the test split.
+        seen = {key: value for key, value in logs.items() if not key.startswith("test_")}
+        self.callbacks.on_epoch_end(state.epoch, seen | {"learning_rate": row["learning_rate"]})
+        state.rows.append(row)
+        state.epoch, state.step = state.epoch + 1, 0
+        self._stop_early()
+        self.parts.folder.write_results(state.rows)
+        self.parts.folder.log("epoch", **row, seconds=state.seconds, evaluation_seconds=seconds)
+        self.parts.progress.epoch(row, state)
+        waited = time.perf_counter() - self.last_checkpoint
+        if waited > self.config.checkpoint_seconds or self.checkpoint_cost < _CHECKPOINT_SHARE * waited:
+            self.checkpoint()
+
+    def _splits_to_evaluate(self) -> list[str]:
+        last = self.config.epochs - self.state.epoch <= self.config.test_curve
+        return (["val"] if self.config.validation else []) + (["test"] if last else [])
+
+    def _stop_early(self) -> None:
+        patience = self.config.early_stopping
+        if patience and self.state.epoch - self.best.best_epoch >= patience:
+            self.state.stopped = f"no better validation accuracy for {patience} epochs"
+
+    def _logs(self) -> dict[str, float]:
+        sums = self.state.sums
+        count = max(1.0, sums["count"])
+        return {"loss": sums["loss"] / count, "accuracy": sums["correct"] / count}
+
+    def _done(self) -> int:
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
+    def _scheduled(self, step: int) -> float:
+        return self.schedule(step, self.state.total_steps)
+
+    def checkpoint(self) -> None:
+        """Writes the best weights if they are new, then the state; keeps the last two states and what they name."""
+        if self.checkpointed == self._done():
+            return
+        start = time.perf_counter()
+        parts, state, folder = self.parts, self.state, self.parts.folder.checkpoints
+        identity = parts.meta | {"config_hash": config_hash(self.config)}
+        if self.best.arrays is not None and self.best.best_epoch != self.best_written:
+            name = f"best-{self.best.best_epoch:05d}.ckpt"
+            save_checkpoint(folder / name, self.best.arrays, identity | {"epoch": self.best.best_epoch})
+            state.best = {"file": name, "epoch": self.best.best_epoch}
+            self.best_written = self.best.best_epoch
+        arrays = capture(model=parts.model.weights, optimizer=parts.optimizer.variables, ema=parts.averages)
+        meta = identity | {"state": asdict(state), "callbacks": callback_states(self.all_callbacks)}
+        save_checkpoint(folder / f"step-{self._done():09d}.ckpt", arrays, meta | {"epoch": state.epoch})
+        self._remove_old(folder)
+        self.checkpointed = self._done()
+        self.last_checkpoint = time.perf_counter()
+        self.checkpoint_cost = self.last_checkpoint - start
+
+    def _remove_old(self, folder) -> None:
+        for old in checkpoint_files(folder)[_KEPT_CHECKPOINTS:]:
+            old.unlink()
+        # The older of the two kept states may name an older best file: the last two of those stay as well.
+        for old in sorted(folder.glob("best-*.ckpt"), reverse=True)[_KEPT_CHECKPOINTS:]:
+            old.unlink()

@@ -1,0 +1,60 @@
+"""Training losses an example: (labels, outputs) -> (batch,) float32, never averaged, so that sums stay exact."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from kerasnets.errors import InputError
+
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def make_loss(name: str, output_kind: str, num_classes: int, label_smoothing: float = 0.0) -> Loss:
+    """Returns a loss of one example.
+
+    Args:
+        name: ``cross_entropy`` takes the network's output as logits, whatever it is; ``mse`` is the squared error of the
+            probabilities, averaged over the classes; ``cross_entropy_on_probabilities`` feeds probabilities to a loss
+            that takes logits, the mistake that report tiny-leaky made without knowing.
+        output_kind: ``"logits"`` or ``"probabilities"``: what the network gives.
+        num_classes: Width of the output.
+        label_smoothing: Share of the target spread over all classes, in [0, 1).
+
+    Returns:
+        A function of labels (batch,) int32 and outputs (batch, num_classes) float32.
+
+    Raises:
+        InputError: The loss is unknown.
+    """
+
+    def probabilities(outputs):
+        return outputs if output_kind == "probabilities" else tf.nn.softmax(outputs)
+
+    def cross_entropy(labels, outputs):
+        if not label_smoothing:
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+        targets = tf.one_hot(labels, num_classes) * (1.0 - label_smoothing) + label_smoothing / num_classes
+        return tf.nn.softmax_cross_entropy_with_logits(targets, outputs)
+
+    def mse(labels, outputs):
+        return tf.reduce_mean(tf.square(probabilities(outputs) - tf.one_hot(labels, num_classes)), axis=-1)
+
+    def cross_entropy_on_probabilities(labels, outputs):
+        return cross_entropy(labels, probabilities(outputs))
+
+    losses = {
+        "cross_entropy": cross_entropy,
+        "mse": mse,
+        "cross_entropy_on_probabilities": cross_entropy_on_probabilities,
+    }
+    if name not in losses:
+        raise InputError(f"loss must be one of {', '.join(losses)}. Received: {name!r}.")
+    return losses[name]
+
+
+def evaluated_loss(name: str, output_kind: str) -> str:
+    """Names the loss that an evaluation has to compute to report the same quantity as training.
+
+    Cross entropy over a network that already gives probabilities is, whatever it is called, the loss that squashes twice.
+    """
+    return "cross_entropy_on_probabilities" if (name, output_kind) == ("cross_entropy", "probabilities") else name

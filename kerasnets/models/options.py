@@ -1,6 +1,7 @@
 """Checks a network's name, options and image before anything is built; imports no TensorFlow."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from kerasnets.errors import InputError, closest
@@ -81,4 +82,4 @@ def _checked(name: str, option: str, fact: Option, value: Any) -> Any:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)

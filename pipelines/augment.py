@@ -49,7 +49,7 @@ class Augmentation:
 
 def stream_seed(seed: int, stream: int, epoch: tf.Tensor | int) -> tf.Tensor:
     """The seed pair of one stream in one epoch, (2,) int64; different (seed, stream, epoch) give different pairs."""
-    return tf.stack([tf.constant(seed * _STREAMS + stream, tf.int64), tf.cast(epoch, tf.int64)])
+    return tf.stack([tf.constant(int(seed) * _STREAMS + stream, tf.int64), tf.cast(epoch, tf.int64)])
 
 
 def draw_crops(num_examples: int, padding: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
@@ -78,7 +78,7 @@ def crop_and_flip(images: tf.Tensor, crops: tf.Tensor, flips: tf.Tensor, *, padd
     """Pads each image, cuts its window of the original size, and mirrors it where asked.
 
     Args:
-        images: (batch, height, width, channels), any type.
+        images: (batch, height, width, channels), any type; all but the batch size known when the graph is built.
         crops: (batch, 2) int32 in 0..2 * padding, the window's top left corner in the padded image.
         flips: (batch,) int32, 1 where the window is mirrored left to right.
         padding: Pixels added on each side.
@@ -86,16 +86,38 @@ def crop_and_flip(images: tf.Tensor, crops: tf.Tensor, flips: tf.Tensor, *, padd
 
     Returns:
         The same shape and type as `images`.
+
+    Raises:
+        DataError: Reflected padding is as large as the image, so there are not enough pixels to mirror.
     """
-    _, height, width, _ = images.shape
-    sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    padded = tf.pad(images, sides, "REFLECT" if mode == "reflect" else "CONSTANT")
-    rows = crops[:, :1] + tf.range(height)
+    _, height, width, channels = images.shape
+    if mode == "reflect" and padding >= min(height, width):
+        raise DataError(
+            f"Reflected padding must be smaller than the image, {height}x{width}. Received: crop_padding {padding}. "
+            "Use less padding or crop_mode 'zero'."
+        )
+    # Padding, crop and flip are one gather of pixels: nothing is padded, the index says where each pixel comes from.
+    # Padding for real and reversing cost two to four times as much (measured; a strided uint8 reverse is the slowest).
+    rows = crops[:, :1] - padding + tf.range(height)
     columns = tf.range(width)
-    columns = crops[:, 1:] + tf.where(flips[:, None] == 1, width - 1 - columns, columns)
-    padded_width = width + 2 * padding
-    pixels = tf.reshape(padded, (-1, (height + 2 * padding) * padded_width, images.shape[3]))
-    return tf.gather(pixels, rows[:, :, None] * padded_width + columns[:, None, :], batch_dims=1)
+    columns = crops[:, 1:] - padding + tf.where(flips[:, None] == 1, width - 1 - columns, columns)
+    first_pixels = tf.range(tf.shape(images)[0])[:, None] * (height * width)
+    pixels = tf.reshape(images, (-1, channels))
+    if mode == "reflect":
+        rows, columns = _reflected(rows, height) * width + first_pixels, _reflected(columns, width)
+        return tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
+    # One black pixel is put behind the last; whatever lies outside in either direction gets an index that ends there.
+    black = tf.shape(pixels)[0]
+    rows = tf.where((rows >= 0) & (rows < height), rows * width + first_pixels, black)
+    columns = tf.where((columns >= 0) & (columns < width), columns, black)
+    pixels = tf.concat([pixels, tf.zeros((1, channels), pixels.dtype)], 0)
+    return tf.gather(pixels, tf.minimum(rows[:, :, None] + columns[:, None, :], black))
+
+
+def _reflected(positions: tf.Tensor, size: int) -> tf.Tensor:
+    """Folds positions less than `size` outside 0..size-1 back inside, mirrored about the edge pixels."""
+    positions = tf.abs(positions)
+    return size - 1 - tf.abs(size - 1 - positions)
 
 
 def normalize(images: tf.Tensor, mean: Sequence[float], std: Sequence[float]) -> tf.Tensor:
@@ -113,14 +135,18 @@ def normalize(images: tf.Tensor, mean: Sequence[float], std: Sequence[float]) ->
         (batch, height, width, channels) float32.
 
     Raises:
-        DataError: `mean` or `std` does not fit the channels, or a `std` is not above 0.
+        DataError: `mean` or `std` does not fit the channels, is not finite, or a `std` is not above 0.
     """
     channels = images.shape[-1]
-    if len(mean) != channels or len(std) != channels or not all(deviation > 0 for deviation in std):
+    fits = len(mean) == len(std) == channels and np.isfinite([*mean, *std]).all() and min(std) > 0
+    if not fits:
         raise DataError(
-            f"mean and std must hold {channels} values each, one for each channel, and every std must be above 0. "
-            f"Received: mean {tuple(mean)}, std {tuple(std)}. Give values for each channel."
+            f"mean and std must hold {channels} finite values each, one for each channel, and every std must be above "
+            f"0. Received: mean {tuple(mean)}, std {tuple(std)}. Give values for each channel."
         )
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
     scale, offset = np.float32(1 / (255 * std)), np.float32(mean / std)
-    return tf.cast(images, tf.float32) * scale - offset
+    # Broadcasting three values over the last axis costs five times as much as a whole row of them (measured).
+    width = tf.shape(images)[2]
+    lines = tf.reshape(tf.cast(images, tf.float32), (tf.shape(images)[0], -1, width * channels))
+    return tf.reshape(lines * tf.tile(scale, [width]) - tf.tile(offset, [width]), tf.shape(images))

@@ -94,8 +94,12 @@ class ImageSource:
         return {key: len(split) for key, split in self.splits.items()}
 
     def class_counts(self, split: str) -> np.ndarray:
-        """Examples of each class in a split, (num_classes,) int64."""
-        return np.bincount(self.splits[split].labels, minlength=self.num_classes).astype(np.int64)
+        """Examples of each class in a split, (num_classes,) int64.
+
+        Raises:
+            DataError: There is no such split.
+        """
+        return np.bincount(self._split(split).labels, minlength=self.num_classes).astype(np.int64)
 
     def channel_statistics(self, split: str = "train") -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel over all pixels of a split, in units where white is 1.
@@ -104,8 +108,15 @@ class ImageSource:
 
         Returns:
             (mean, std), each a tuple of one float for each channel; std divides by n, as CIFAR's usual figures do.
+
+        Raises:
+            DataError: There is no such split, or it is empty.
         """
-        images = self.splits[split].images
+        images = self._split(split).images
+        if not len(images):
+            raise DataError(
+                f"Split '{split}' of '{self.name}' must not be empty. Received: 0 images. Take another split."
+            )
         values = np.arange(256) / 255
         means, deviations = [], []
         for channel in range(images.shape[-1]):
@@ -116,3 +127,8 @@ class ImageSource:
             means.append(float(mean))
             deviations.append(float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum())))
         return tuple(means), tuple(deviations)
+
+    def _split(self, name: str) -> Split:
+        if name not in self.splits:
+            raise DataError(f"'{self.name}' has no split '{name}'. Known: {', '.join(self.splits)}. Take one of them.")
+        return self.splits[name]

@@ -62,7 +62,7 @@ def carve_validation(source: ImageSource, fraction: float, seed: int) -> ImageSo
             f"'{source.name}'. Received: {fraction}, which takes {count}. Use 0 or a fraction nearer to one half."
         )
     # Raw Philox words are fixed for ever; NumPy's own permutations may change between its versions.
-    words = np.random.Philox(key=seed).random_raw(len(train))
+    words = np.random.Philox(key=np.array([seed, 1], np.uint64)).random_raw(len(train))
     chosen = stratified_choice(train.labels, count, order=np.argsort(words, kind="stable"))
     rest = np.setdiff1d(np.arange(len(train)), chosen)
     return replace(source, splits={**source.splits, "train": train.take(rest), "validation": train.take(chosen)})

@@ -72,7 +72,7 @@ def _find(name: str, folders: tuple[str, ...], data_dir: str | Path | None) -> P
         if place.is_file():
             return place
         missing = [file for file in _ALL_FILES if _idx_file(place, file) is None]
-        if len(missing) == len(_ALL_FILES) or _is_the_other(name, place):
+        if len(missing) == len(_ALL_FILES) or _belongs_to_another(name, place):
             continue
         if not missing:
             return place
@@ -81,11 +81,14 @@ def _find(name: str, folders: tuple[str, ...], data_dir: str | Path | None) -> P
     raise missing_data(name, f"its IDX files ({', '.join(_ALL_FILES)}; plain or .gz)", layout, incomplete)
 
 
-def _is_the_other(name: str, place: Path) -> bool:
-    """Whether the folder's name says that its files, named alike, belong to the other of the two data sets."""
-    own_names = "/".join(place.resolve().parts[-2:]).lower()
-    fashion = "fashion" in own_names
-    return fashion if name == "mnist" else "mnist" in own_names and not fashion
+def _belongs_to_another(name: str, place: Path) -> bool:
+    """Whether the folder's name says that its files, which are named alike, belong to another relative of MNIST."""
+    for part in reversed(place.resolve().parts[-2:]):
+        if "fashion" in part.lower():
+            return name != "fashion_mnist"
+        if "mnist" in part.lower():
+            return name != "mnist" or part.lower().startswith(("k", "e", "q"))  # KMNIST, EMNIST, QMNIST
+    return False
 
 
 def _idx_file(folder: Path, file: str) -> Path | None:
@@ -154,10 +157,11 @@ def _read_npz(path: Path) -> dict[str, Split]:
 
 
 def _split(images: np.ndarray, labels: np.ndarray, file: str) -> Split:
-    if images.ndim != 3 or labels.shape != images.shape[:1]:
+    fits = images.ndim == 3 and labels.shape == images.shape[:1] and images.dtype == labels.dtype == np.uint8
+    if not fits:
         raise DataError(
-            f"{file} must hold one label for each image of shape (height, width). "
-            f"Received: labels {labels.shape}, images {images.shape}. Fetch the files again."
+            f"{file} must hold one uint8 label for each uint8 image (height, width). Received: labels {labels.dtype} of "
+            f"shape {labels.shape}, images {images.dtype} of shape {images.shape}. Fetch the files again."
         )
     if labels.max(initial=0) > 9:
         raise DataError(f"Labels in {file} must be in 0..9. Received: {labels.max()}. Fetch it again.")

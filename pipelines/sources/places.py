@@ -2,7 +2,8 @@
 
 In this order: the folder given as `data_dir`; the one named by `$KERASNETS_DATA`; the Keras cache
 (`$KERAS_HOME/datasets`, else `~/.keras/datasets`); and the folders that torchvision's examples use as `root` (`./data`,
-`~/data`, `~/.cache/torch/datasets`, `~/.torch/datasets`). Each may be a folder that holds data sets or the data set's own folder.
+`~/data`, `~/.cache/torch/datasets`, `~/.torch/datasets`). Each may be a folder that holds data sets or the data set's
+own folder.
 """
 
 import os
@@ -58,6 +59,7 @@ def missing_data(name: str, what: str, layout: str, incomplete: str | None = Non
     """
     received = incomplete or "none of them in the places searched"
     return DataError(
-        f"Data set '{name}' needs {what}. Received: {received}. Put {layout} into the folder given by --data-dir or "
-        "$KERASNETS_DATA, into ~/.keras/datasets or into ./data; or take 'digits', which needs no files: it works at once."
+        f"Data set '{name}' needs {what}. Received: {received}. Put {layout} into the folder given by "
+        "--data-dir or $KERASNETS_DATA, into ~/.keras/datasets or into ./data; or take 'digits', which needs no files and "
+        "works at once."
     )

@@ -41,7 +41,6 @@ def new_parser(command: str, usage: str, description: str, epilog: str = "") -> 
         formatter_class=_HelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
-        default_meta=False,
         print_config=None,
     )
 
@@ -75,7 +74,7 @@ def _sentence(parser: jsonargparse.ArgumentParser, message: str) -> str:
         return _unknown(parser, match[1])
     if match := re.match(r"Option '(.+?)' is not accepted", message):
         return _unknown(parser, match[1], "setting")
-    if match := re.search(r"Problems parsing config: (.*)", message, re.DOTALL):
+    if match := re.match(r"(?:Problems parsing|Unexpected) config: (.*)", message, re.DOTALL):
         return f"--config must be a YAML file with one 'name: value' a line. Received: {_one_line(match[1])}."
     if match := re.search(r"Parser key \"config\": (.*?): '(.*)'", message):
         return f"--config must name a file that can be read. Received: {match[2]} ({match[1]})."

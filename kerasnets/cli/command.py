@@ -1,4 +1,4 @@
-"""What every command does around its work: quiet start of TensorFlow, one line for a mistake, exit codes, JSON."""
+"""What every command does around its work: one line for a mistake, exit codes, stdout kept for JSON."""
 
 import contextlib
 import errno
@@ -37,8 +37,6 @@ def run_command(command: str, work: Callable[[list[str]], int], argv: Sequence[s
         0, or 2 after a mistake that the user can mend (one line on stderr), or 130 after Ctrl-C. Every other exception
         is a defect of ours and goes through with its traceback.
     """
-    # Information and warnings of TensorFlow's start, such as the one on oneDNN; whoever set the variable keeps it.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         code = work(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

@@ -1,27 +1,33 @@
 """`kerasnets-train`: start a run from flags, a configuration file and the recipe; resume one; list the networks."""
 
 import dataclasses
+import inspect
+import re
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import docstring_parser
 import jsonargparse
 
 from kerasnets.cli.arguments import has_flag, new_parser, parse, with_dashes
 from kerasnets.cli.command import results_on_stdout, run_command
+from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
 from kerasnets.recipes import recipe, resolve_arch
-from kerasnets.training.config import TrainConfig, config_to_yaml
+from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
+from pipelines.sources import load_source, source_names
 
 COMMAND = "kerasnets-train"
 USAGE = f"{COMMAND} DATASET [flags] | --resume RUN | --list-archs [PATTERN]"
 # Whose recipe --help shows while no data set is named.
 EXAMPLE_DATASET = "cifar10"
+# A field and its text under "Attributes:", where the text may go on in deeper lines.
+ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 CONFIG_HELP = "YAML file with any of these settings; flags win over it."
 METAVARS = {int: "N", int | None: "N", float: "X", float | None: "X", bool: "true|false", list[float] | None: "LIST"}
+METAVARS |= {"data_dir": "DIR", "output": "DIR", "max_time": "TIME", "devices": "DEVICES", "arch_options": "MAPPING"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,9 +48,12 @@ def _run(argv: list[str]) -> int:
     if options.print_config:
         print(config_to_yaml(config), end="")
         return 0
+    # Before TensorFlow, so that data that is not there is said at once.
+    source = load_source(config.dataset, config.data_dir)
+    import_tensorflow()
     from kerasnets.training.train import train
 
-    return _train(lambda progress: train(config, progress=progress), options.json)
+    return _train(lambda display: train(config, source=source, progress=display), config, options.json)
 
 
 def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
@@ -58,55 +67,46 @@ def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
     """
     argv = _config_first(argv)
     # Data set and network decide on the recipe, whose values are the defaults of all other flags.
-    first = parse(_parser(None), [word for word in argv if word not in ("-h", "--help")])
-    defaults = recipe(first.dataset or EXAMPLE_DATASET, first.arch)
+    example = recipe(EXAMPLE_DATASET).replace(arch="best")
+    first = parse(_parser(example), [word for word in argv if word not in ("-h", "--help")])
+    defaults = recipe(first.word or first.dataset or EXAMPLE_DATASET, first.arch)
     options = parse(_parser(defaults), argv)
-    if not options.dataset:
-        from pipelines.sources import source_names
-
-        raise InputError(f"A data set must be named. Received: none. Known: {', '.join(source_names())}.")
     values = {field.name: options[field.name] for field in dataclasses.fields(TrainConfig)}
-    config = TrainConfig(**(values | {"arch": resolve_arch(options.dataset, options.arch)}))
+    values["dataset"] = options.word or options.dataset
+    if not values["dataset"]:
+        raise InputError(f"A data set must be named. Received: none. Known: {', '.join(source_names())}.")
+    config = TrainConfig(**(values | {"arch": resolve_arch(values["dataset"], options.arch)}))
     check_options(config.arch, config.arch_options)
     return config, options
 
 
-def _parser(defaults: TrainConfig | None) -> jsonargparse.ArgumentParser:
-    """A parser with one flag for each field of `TrainConfig`; None has the fields' own defaults."""
-    shown = f"{defaults.dataset} with {defaults.arch}" if defaults else ""
-    parser = new_parser(
-        COMMAND,
-        USAGE,
-        f"Train a network on a data set. Defaults shown: the recipe of {shown}.",
-        _options_help(defaults),
-    )
-    helps = {item.arg_name: item.description for item in docstring_parser.parse(TrainConfig.__doc__).params}
+def _parser(defaults: TrainConfig) -> jsonargparse.ArgumentParser:
+    """A parser with one flag for each field of `TrainConfig`."""
+    about = f"Train a network on a data set. Defaults shown: the recipe of {defaults.dataset} with {defaults.arch}."
+    parser = new_parser(COMMAND, USAGE, about, _options_help(defaults.arch))
+    helps = {name: " ".join(text.split()) for name, text in ATTRIBUTE.findall(inspect.getdoc(TrainConfig))}
     hints = typing.get_type_hints(TrainConfig)
-    parser.add_argument("dataset", type=str | None, nargs="?", help=helps["dataset"])
+    # A word of its own, since argparse lets an absent positional undo what --config says under the same name.
+    parser.add_argument("word", metavar="DATASET", type=str | None, nargs="?", help=f"{helps['dataset']} Or --dataset.")
     parser.add_argument("--config", metavar="FILE", action=jsonargparse.ActionConfigFile, help=CONFIG_HELP)
     _add_actions(parser)
-    for field in dataclasses.fields(TrainConfig):
-        if field.name != "dataset":
-            default = getattr(defaults, field.name) if defaults else _own_default(field)
-            flag, metavar = "--" + field.name.replace("_", "-"), METAVARS.get(hints[field.name], "VALUE")
-            metavar = {"data_dir": "DIR", "output": "DIR"}.get(field.name, metavar)
-            kind = {} if typing.get_origin(hints[field.name]) is typing.Literal else {"metavar": metavar}
-            parser.add_argument(flag, type=hints[field.name], default=default, help=helps[field.name], **kind)
+    for name in (field.name for field in dataclasses.fields(TrainConfig)):
+        default = None if name == "dataset" else getattr(defaults, name)
+        kind = {"type": hints[name], "default": default, "help": helps[name]}
+        if typing.get_origin(hints[name]) is not typing.Literal:  # whose choices are shown in its place
+            kind["metavar"] = METAVARS.get(name) or METAVARS.get(hints[name], "NAME")
+        parser.add_argument("--" + name.replace("_", "-"), **kind)
     return parser
 
 
-def _options_help(defaults: TrainConfig | None) -> str:
+def _options_help(arch: str) -> str:
     """What the network's own options are, for the end of the help."""
-    options = MODEL_FACTS[defaults.arch].options if defaults and defaults.arch in MODEL_FACTS else {}
+    options = MODEL_FACTS[arch].options if arch in MODEL_FACTS else {}
     lines = [
         f"--arch-options.{name} {'|'.join(option.choices) or 'VALUE'}: {option.help} (default: {option.default})"
         for name, option in options.items()
     ]
-    return f"Options of {defaults.arch}: {'; '.join(lines) or 'none'}." if defaults else ""
-
-
-def _own_default(field: dataclasses.Field) -> Any:
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return f"Options of {arch}: {'; '.join(lines) or 'none'}."
 
 
 def _add_actions(parser: jsonargparse.ArgumentParser) -> None:
@@ -139,9 +139,15 @@ def _resume(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     _allow_only(argv, "--resume", "--threads", "--json")
     options = parse(parser, argv)
+    from kerasnets.runs import Run
+
+    config = config_from_dict(Run(options.resume).config)
+    import_tensorflow()
     from kerasnets.training.train import resume
 
-    return _train(lambda progress: resume(options.resume, threads=options.threads, progress=progress), options.json)
+    return _train(
+        lambda display: resume(options.resume, threads=options.threads, progress=display), config, options.json
+    )
 
 
 def _allow_only(argv: list[str], first: str, *others: str) -> None:
@@ -159,6 +165,7 @@ def _list_archs(argv: list[str]) -> int:
     parser.add_argument("--list-archs", metavar="PATTERN", nargs="?", const="*")
     parser.add_argument("--json", action="store_true")
     options = parse(parser, argv)
+    import_tensorflow()
     from kerasnets.models import describe_models
 
     with results_on_stdout(options.json) as print_json:
@@ -171,19 +178,20 @@ def _list_archs(argv: list[str]) -> int:
     return 0
 
 
-def _train(start: typing.Callable, as_json: bool) -> int:
+def _train(start: Callable[[Any], Any], config: TrainConfig, as_json: bool) -> int:
     """Runs a training to its end or to a signal, and says what came out."""
-    from kerasnets.cli.tables import print_run
     from kerasnets.training.interrupt import Interrupted
-    from kerasnets.training.progress import Progress
+    from kerasnets.training.progress import Display
 
     with results_on_stdout(as_json) as print_json:
         try:
-            run = start(Progress())
+            run = start(Display(config.epochs, config.batch_size))
         except Interrupted as stop:
             print(f"Stopped with a checkpoint. Go on with: {COMMAND} --resume {stop.run_path}", file=sys.stderr)
             return 128 + stop.signal_number
         print_json(run.summary)
     if not as_json:
+        from kerasnets.cli.tables import print_run
+
         print_run(run)
     return 0 if run.status == "finished" else 1

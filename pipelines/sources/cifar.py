@@ -16,7 +16,7 @@ import numpy as np
 from pipelines.errors import DataError
 from pipelines.source import ImageSource, Split
 from pipelines.sources.pickles import load_pickled_dict
-from pipelines.sources.places import candidates, missing_data, search_roots
+from pipelines.sources.places import find_place
 
 _MEMBER_BYTES = 1 << 28  # the largest official file has 155 MB; what unpacks to more than this is none of them
 
@@ -106,28 +106,21 @@ def _load(layout: _Layout, data_dir: str | Path | None) -> ImageSource:
 
 
 def _find(layout: _Layout, data_dir: str | Path | None) -> Path:
-    """The complete folder or the archive that comes first in the places searched."""
+    """The folder or archive to read."""
     # Keras unpacks into a folder named "...-target" and keeps the archive's own folder inside it.
-    keras = f"{layout.folder}-target"
-    names = (
+    folders = (
         layout.folder,
-        f"{keras}/{layout.folder}",
+        f"{layout.folder}-target/{layout.folder}",
         f"{layout.name}/{layout.folder}",
         layout.name,
         ".",
-        layout.archive,
     )
-    incomplete = None
-    for place in candidates(search_roots(data_dir), (*names, f"{layout.name}/{layout.archive}")):
-        if place.is_file():
-            return place
-        missing = [file for file in layout.files if not (place / file).is_file()]
-        if not missing:
-            return place
-        if len(missing) < len(layout.files):
-            incomplete = incomplete or f"{place} without {', '.join(missing)}"
-    what = f"its python batches ({', '.join(layout.files)}) or {layout.archive}"
-    raise missing_data(layout.name, what, f"{layout.folder}/ or {layout.archive}", incomplete)
+    places = (*folders, f"{layout.name}/{layout.archive}", layout.archive)
+
+    def missing_from(folder: Path) -> list[str]:
+        return [file for file in layout.files if not (folder / file).is_file()]
+
+    return find_place(layout.name, data_dir, places, layout.files, missing_from)
 
 
 def _read_archive(archive: Path, files: Sequence[str]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipelines.errors import DataError
 from pipelines.source import ImageSource, Split
-from pipelines.sources.places import candidates, missing_data, search_roots
+from pipelines.sources.places import find_place
 
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -22,6 +22,8 @@ _FILES = {
 }
 _ALL_FILES = tuple(file for pair in _FILES.values() for file in pair)
 _MAXIMUM_BYTES = 1 << 30  # twenty times the official files: a header that asks for more is damaged
+# The files of the two data sets have the same names and shapes; the official ones are told apart by their first labels.
+_FIRST_TEST_LABELS = {"mnist": [7, 2, 1, 0, 4, 1, 4, 9, 5, 9], "fashion_mnist": [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]}
 _FASHION_NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -45,10 +47,8 @@ def load_mnist(data_dir: str | Path | None = None) -> ImageSource:
     Raises:
         DataError: The files are missing or damaged.
     """
-    folders = ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "raw", ".")
-    place = _find("mnist", folders, data_dir)
-    splits = _read_npz(place) if place.is_file() else _read_folder(place)
-    return ImageSource(name="mnist", class_names=tuple("0123456789"), splits=splits, origin=str(place))
+    place = _find("mnist", ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "raw", ".", "mnist.npz"), data_dir)
+    return _source("mnist", tuple("0123456789"), place)
 
 
 def load_fashion_mnist(data_dir: str | Path | None = None) -> ImageSource:
@@ -60,25 +60,31 @@ def load_fashion_mnist(data_dir: str | Path | None = None) -> ImageSource:
     Raises:
         DataError: The files are missing or damaged.
     """
-    folders = ("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST", "raw", ".")
-    place = _find("fashion_mnist", folders, data_dir)
-    return ImageSource(name="fashion_mnist", class_names=_FASHION_NAMES, splits=_read_folder(place), origin=str(place))
+    places = ("fashion-mnist", "fashion_mnist", "FashionMNIST", "raw", ".", "FashionMNIST/raw")
+    place = _find("fashion_mnist", places, data_dir)
+    return _source("fashion_mnist", _FASHION_NAMES, place)
 
 
-def _find(name: str, folders: tuple[str, ...], data_dir: str | Path | None) -> Path:
-    """The complete folder, or for MNIST the file mnist.npz, that comes first in the places searched."""
-    incomplete = None
-    for place in candidates(search_roots(data_dir), folders + (("mnist.npz",) if name == "mnist" else ())):
-        if place.is_file():
-            return place
-        missing = [file for file in _ALL_FILES if _idx_file(place, file) is None]
-        if len(missing) == len(_ALL_FILES) or _belongs_to_another(name, place):
-            continue
-        if not missing:
-            return place
-        incomplete = incomplete or f"{place} without {', '.join(missing)}"
-    layout = "mnist/ or mnist.npz" if name == "mnist" else "fashion-mnist/"
-    raise missing_data(name, f"its IDX files ({', '.join(_ALL_FILES)}; plain or .gz)", layout, incomplete)
+def _source(name: str, class_names: tuple[str, ...], place: Path) -> ImageSource:
+    splits = _read_npz(place) if place.is_file() else _read_folder(place)
+    for other, first in _FIRST_TEST_LABELS.items():
+        if other != name and splits["test"].labels[: len(first)].tolist() == first:
+            raise DataError(
+                f"{place} must hold the files of '{name}'. Received those of '{other}', which are named alike. "
+                f"Load '{other}' or put the right files there."
+            )
+    return ImageSource(name=name, class_names=class_names, splits=splits, origin=str(place))
+
+
+def _find(name: str, places: tuple[str, ...], data_dir: str | Path | None) -> Path:
+    """The folder, or for MNIST the file mnist.npz, to read."""
+
+    def missing_from(folder: Path) -> list[str]:
+        if _belongs_to_another(name, folder):
+            return list(_ALL_FILES)
+        return [file for file in _ALL_FILES if _idx_file(folder, file) is None]
+
+    return find_place(name, data_dir, places, _ALL_FILES, missing_from)
 
 
 def _belongs_to_another(name: str, place: Path) -> bool:
@@ -160,8 +166,8 @@ def _split(images: np.ndarray, labels: np.ndarray, file: str) -> Split:
     fits = images.ndim == 3 and labels.shape == images.shape[:1] and images.dtype == labels.dtype == np.uint8
     if not fits:
         raise DataError(
-            f"{file} must hold one uint8 label for each uint8 image (height, width). Received: labels {labels.dtype} of "
-            f"shape {labels.shape}, images {images.dtype} of shape {images.shape}. Fetch the files again."
+            f"{file} must hold one uint8 label for each uint8 image (height, width). Received: {labels.dtype} labels "
+            f"of shape {labels.shape}, {images.dtype} images of shape {images.shape}. Fetch the files again."
         )
     if labels.max(initial=0) > 9:
         raise DataError(f"Labels in {file} must be in 0..9. Received: {labels.max()}. Fetch it again.")

@@ -7,7 +7,7 @@ own folder.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.errors import DataError
@@ -40,26 +40,37 @@ def search_roots(data_dir: str | Path | None) -> list[Path]:
     return roots + [root for root in usual if root.is_dir()]
 
 
-def candidates(roots: Sequence[Path], names: Sequence[str]) -> Iterator[Path]:
-    """Every existing `root / name`; the name "." is the root itself."""
-    for root in roots:
-        for name in names:
-            if (root / name).exists():
-                yield root / name
-
-
-def missing_data(name: str, what: str, layout: str, incomplete: str | None = None) -> DataError:
-    """The error for a data set that is not there.
+def find_place(
+    name: str,
+    data_dir: str | Path | None,
+    places: Sequence[str],
+    files: Sequence[str],
+    missing_from: Callable[[Path], Sequence[str]],
+) -> Path:
+    """The place that a data set is read from: the first search root that holds any of its files decides.
 
     Args:
-        name: The data set.
-        what: The files that it needs.
-        layout: How they may lie in a folder, for example "cifar-10-batches-py/ or cifar-10-python.tar.gz".
-        incomplete: What was found instead, if a part was.
+        name: The data set, for messages.
+        data_dir: See `search_roots`.
+        places: Folders and single files below a root, the preferred first; "." is the root itself.
+        files: What a complete folder holds. A place that is a file is complete.
+        missing_from: Which of `files` a folder lacks; all of them if it belongs to another data set.
+
+    Raises:
+        DataError: No root holds the data set, or the first that holds a part of it does not hold it all.
     """
-    received = incomplete or "none of them in the places searched"
-    return DataError(
-        f"Data set '{name}' needs {what}. Received: {received}. Put {layout} into the folder given by "
-        "--data-dir or $KERASNETS_DATA, into ~/.keras/datasets or into ./data; or take 'digits', which needs no files and "
-        "works at once."
+    incomplete = None
+    for root in search_roots(data_dir):
+        for place in (root / place for place in places):
+            missing = [] if place.is_file() else missing_from(place)
+            if not missing:
+                return place
+            if len(missing) < len(files):
+                incomplete = incomplete or f"{place} without {', '.join(missing)}"
+        if incomplete:
+            break
+    raise DataError(
+        f"Data set '{name}' needs its files {', '.join(files)}. Received: {incomplete or 'none in any place'}. Put "
+        f"{' or '.join(places[:1] + places[-1:])} into the folder given by --data-dir or $KERASNETS_DATA, into "
+        "~/.keras/datasets or into ./data; or take 'digits', which needs no files and works at once."
     )

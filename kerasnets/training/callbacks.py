@@ -18,9 +18,9 @@ def rate_scheduler(rate_of_epoch: Callable[[int], float]) -> keras.callbacks.Lea
 class BestCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keeps the weights of the best epoch, chosen on validation.
 
-    It is Keras's `ModelCheckpoint` with three differences: a value that is not finite is passed over and not taken for the
-    best, equal accuracies are told apart by the loss (accuracy saturates), and the weights are handed to the run's own
-    checkpoint file, which is written atomically, in place of a file that is overwritten.
+    It is Keras's `ModelCheckpoint` with three differences: a value that is not finite is passed over and not taken for
+    the best, equal accuracies are told apart by the loss (accuracy saturates), and the weights are handed to the run's
+    own checkpoint file, which is written atomically, in place of a file that is overwritten.
 
     Args:
         capture: Returns copies of the weights that an evaluation uses.
@@ -32,7 +32,12 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
         self.best = -math.inf
         self.best_loss = math.inf
         self.best_epoch = 0
-        self.arrays: dict[str, np.ndarray] | None = None
+        self._arrays: dict[str, np.ndarray] | None = None
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray] | None:
+        """Copies of the best weights, or None when this process has not seen them."""
+        return self._arrays
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Takes the weights if this epoch's validation accuracy is the best so far."""
@@ -41,7 +46,7 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
             return
         if (accuracy, -loss) > (self.best, -self.best_loss):
             self.best, self.best_loss, self.best_epoch = accuracy, loss, epoch + 1
-            self.arrays = self._capture()
+            self._arrays = self._capture()
 
 
 def wants_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:

@@ -36,7 +36,8 @@ class TrainConfig:
         learning_rate: Highest rate of the schedule.
         momentum: Momentum of sgd and rmsprop, beta_1 of adam and adamw.
         nesterov: Nesterov's form of momentum (sgd).
-        weight_decay: L2 strength, added to the gradient as decay times weight (sgd, rmsprop, adam) or decoupled (adamw).
+        weight_decay: L2 strength, added to the gradient as decay times weight (sgd, rmsprop, adam) or decoupled
+        (adamw).
         bias_learning_rate_scale: Rate of biases and normalisation weights, as a multiple of learning_rate.
         bias_weight_decay: Decay of biases and normalisation weights; without it, weight_decay.
         ema: Decay a step of an exponential moving average of the weights, which is then what is evaluated; 0 is off.
@@ -135,7 +136,7 @@ class TrainConfig:
             )
         if self.early_stopping and not self.validation:
             raise InputError(
-                f"early_stopping needs held-out images. Received: early_stopping {self.early_stopping} with validation 0. "
+                f"early_stopping needs held-out images. Received: {self.early_stopping} with validation 0. "
                 "Add --validation 0.1."
             )
         if self.label_smoothing and self.loss != "cross_entropy":

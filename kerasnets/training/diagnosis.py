@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.training.loop_state import Diverged
 from kerasnets.training.losses import Loss
-from kerasnets.training.loop import Diverged
 
 # A gradient norm that grew by this factor over the recorded steps is called growing.
 _GROWTH = 10.0
@@ -47,8 +47,8 @@ def first_not_finite(model: keras.Model, images: tf.Tensor, labels: tf.Tensor, l
     """Finds the first place, in the order of computation, whose numbers are not finite.
 
     Returns:
-        ``{"place": "input" | "weight" | "layer output" | "loss" | "gradient" | "nowhere", "name": ..., "not_finite": count,
-        "largest_input": largest finite absolute value just before}``.
+        ``{"place": "input" | "weight" | "layer output" | "loss" | "gradient" | "nowhere", "name": ..., "not_finite":
+        count, "largest_input": largest finite absolute value just before}``.
     """
     if _bad(images):
         return {"place": "input", "name": "images", "not_finite": _bad(images), "largest_input": _largest(images)}

@@ -13,7 +13,7 @@ from kerasnets.reporting import write_figures
 from kerasnets.runs.checkpoint import load_checkpoint
 from kerasnets.runs.files import write_bytes_atomic, write_json_atomic, write_text_atomic
 from kerasnets.training.environment import peak_memory_bytes, processor_name
-from kerasnets.training.loop import LoopState, Parts
+from kerasnets.training.loop_state import LoopState, Parts
 from kerasnets.training.state import capture, restore
 from pipelines.source import ImageSource
 
@@ -21,8 +21,8 @@ from pipelines.source import ImageSource
 def select_weights(parts: Parts, state: LoopState) -> tuple[str, int]:
     """Puts the weights that are to be evaluated into the model.
 
-    With a validation split these are the best epoch's, otherwise the last epoch's; in both cases the moving average when
-    the run has one.
+    With a validation split these are the best epoch's, otherwise the last epoch's; in both cases the moving average
+    when the run has one.
 
     Returns:
         The selection rule in words, and the epoch (counted from 1).
@@ -50,10 +50,12 @@ def finish(parts: Parts, state: LoopState, source: ImageSource, predictor: Predi
         test = _test_result(evaluation, selection, epoch)
         _write_evaluation(parts.folder.path, evaluation)
     state.seconds["evaluation"] += time.perf_counter() - start
-    summary = summarise(parts, state, "finished", selection=selection, test=test)
-    images = source.splits["test"].images if test else None
-    write_figures(parts.folder.path, images=images)
-    return summary
+    # Figures are drawn from the files of the folder, this one among them; the time they took is added after.
+    summarise(parts, state, "running", selection=selection, test=test)
+    start = time.perf_counter()
+    write_figures(parts.folder.path, images=source.splits["test"].images if test else None)
+    state.seconds["report"] += time.perf_counter() - start
+    return summarise(parts, state, "finished", selection=selection, test=test)
 
 
 def summarise(
@@ -61,7 +63,6 @@ def summarise(
 ) -> dict[str, Any]:
     """Writes ``summary.json`` and returns its content."""
     config, rows = parts.config, state.rows
-    measured = sum(row_examples(parts, state))
     curve = [row["test_accuracy"] for row in rows if "test_accuracy" in row]
     summary = {
         "run": str(parts.folder.path),
@@ -77,7 +78,7 @@ def summarise(
         "last": rows[-1] if rows else None,
         "best": next((row for row in rows if state.best and row["epoch"] == state.best["epoch"]), None),
         "seconds": {"total": sum(state.seconds.values())} | state.seconds,
-        "images_per_second": measured / state.seconds["train"] if state.seconds["train"] else None,
+        "images_per_second": state.timed_images / state.seconds["train"] if state.seconds["train"] else None,
         "peak_memory_bytes": peak_memory_bytes(),
         "hardware": processor_name(),
         "limit_train": config.limit_train,
@@ -85,13 +86,6 @@ def summarise(
     } | parts.meta["sizes"]
     write_json_atomic(parts.folder.path / "summary.json", summary)
     return summary
-
-
-def row_examples(parts: Parts, state: LoopState) -> list[float]:
-    """Images trained on, an entry an epoch (the present one included), less the first step, which compiling hides."""
-    size = parts.meta["sizes"]["train_images"]
-    done = [float(size)] * state.epoch + ([state.sums.get("count", 0.0)] if state.step else [])
-    return [*done, -min(size, parts.config.batch_size)] if done else []
 
 
 def _last_checkpoint(parts: Parts) -> str | None:

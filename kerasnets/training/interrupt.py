@@ -22,8 +22,8 @@ class Interrupted(Exception):
 class SignalFlag:
     """Context manager: ``flag.received`` is the number of the first SIGINT or SIGTERM, else None.
 
-    A second signal acts as it did before, so that a hanging program can still be stopped. Outside the main thread Python
-    allows no handlers and the flag stays None.
+    A second signal acts as it did before, so that a hanging program can still be stopped. Outside the main thread
+    Python allows no handlers and the flag stays None.
     """
 
     def __init__(self):

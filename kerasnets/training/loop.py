@@ -3,85 +3,25 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import keras
 import numpy as np
 
-from kerasnets.runs.checkpoint import checkpoint_files, save_checkpoint
-from kerasnets.runs.folder import RunFolder
 from kerasnets.training.callbacks import (
     BestCheckpoint,
-    callback_states,
     rate_scheduler,
-    restore_callbacks,
     wants_every_batch,
 )
-from kerasnets.training.config import TrainConfig, config_hash, parse_seconds
+from kerasnets.training.checkpointing import Checkpointer
+from kerasnets.training.config import parse_seconds
 from kerasnets.training.interrupt import Interrupted, SignalFlag
-from kerasnets.training.optimizers import GroupedOptimizer
+from kerasnets.training.loop_state import Diverged, LoopState, Parts
 from kerasnets.training.schedules import make_schedule
 from kerasnets.training.state import capture
 from kerasnets.training.step import StepRecord
 
 # A call of several steps should last about this long: long enough that Python costs nothing, short enough for Ctrl-C.
 _CALL_SECONDS = 0.5
-# A checkpoint at the end of an epoch is written when it costs at most this share of the time since the last one.
-_CHECKPOINT_SHARE = 0.02
-_KEPT_CHECKPOINTS = 2
-
-
-class Diverged(Exception):
-    """A step's loss or gradient was not finite; ``step`` counts from 0 over the whole run."""
-
-    def __init__(self, epoch: int, step_in_epoch: int, step: int, rate: float, recent: list[dict[str, float]]):
-        super().__init__(f"loss or gradient not finite in epoch {epoch + 1}, step {step_in_epoch + 1}")
-        self.epoch, self.step_in_epoch, self.step, self.rate, self.recent = epoch, step_in_epoch, step, rate, recent
-
-
-@dataclass
-class LoopState:
-    """Where a run is. Everything here goes into the checkpoint.
-
-    Attributes:
-        epoch: Epochs completed.
-        step: Steps completed in the present epoch.
-        total_steps: Steps that the schedule is planned for.
-        base_rate: Rate that the epoch began with (a callback may have changed it).
-        sums: Of the present epoch: loss, correct, count, penalty (of the last step), gradient_norm and steps.
-        rows: One dictionary an epoch, the content of ``results.csv``.
-        seconds: Spent so far on compile, train, evaluation.
-        best: File of the best weights, with its epoch, or None.
-        stopped: Why the run ended before its last epoch, or None.
-    """
-
-    total_steps: int
-    epoch: int = 0
-    step: int = 0
-    base_rate: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"compile": 0.0, "train": 0.0, "evaluation": 0.0})
-    best: dict[str, Any] | None = None
-    stopped: str | None = None
-
-
-@dataclass(kw_only=True)
-class Parts:
-    """What the loop works with, made by `kerasnets.training.train`."""
-
-    config: TrainConfig
-    folder: RunFolder
-    model: keras.Model
-    optimizer: GroupedOptimizer
-    averages: list
-    make_steps: Callable[[int, int], Callable[[list[float], int], StepRecord]]
-    steps_per_epoch: int
-    evaluate: Callable[[str], tuple[float, float]]
-    callbacks: list
-    progress: Any
-    meta: dict[str, Any]
 
 
 class TrainingLoop:
@@ -103,21 +43,11 @@ class TrainingLoop:
         self.callbacks = keras.callbacks.CallbackList(self.all_callbacks, model=parts.model)
         self.one_by_one = wants_every_batch(parts.callbacks)
         self.recent: deque[dict[str, float]] = deque(maxlen=20)
-        self.resuming = state.step > 0
         self.step_seconds: float | None = None
         self.run_steps: Callable | None = None
-        self.last_checkpoint = time.perf_counter()
-        self.checkpoint_cost = 0.0
-        self.best_written = 0
-        self.checkpointed = -1
-
-    def go_on(self, callbacks: list[dict[str, Any]]) -> None:
-        """Takes up the callbacks' state of a checkpoint, and drops best weights that were written after it."""
-        restore_callbacks(self.all_callbacks, callbacks)
-        self.best_written = self.best.best_epoch
-        for late in self.parts.folder.checkpoints.glob("best-*.ckpt"):
-            if late.name > f"best-{self.best.best_epoch:05d}.ckpt":
-                late.unlink()
+        self.checkpointer = Checkpointer(parts, state, self.best, self.all_callbacks)
+        self.checkpointer.take_up()
+        self.resuming = state.step > 0
 
     def run(self) -> None:
         """Runs every epoch that is left.
@@ -133,8 +63,9 @@ class TrainingLoop:
             self._epoch()
             if model.stop_training:
                 state.stopped = state.stopped or "a callback stopped the run"
+        self._leave_if_asked()
         self.callbacks.on_train_end()
-        self.checkpoint()
+        self.checkpointer.write()
 
     def _epoch(self) -> None:
         state = self.state
@@ -152,9 +83,7 @@ class TrainingLoop:
 
     def _call(self) -> None:
         """Runs one chunk of steps and accounts for it."""
-        if self.flag.received:
-            self.checkpoint()
-            raise Interrupted(self.flag.received, self.parts.folder.path)
+        self._leave_if_asked()
         state = self.state
         start = time.perf_counter()
         first = state.epoch * self.steps_per_epoch + state.step
@@ -170,10 +99,14 @@ class TrainingLoop:
         now = float(self.parts.optimizer.main.learning_rate.numpy())
         self.callbacks.on_train_batch_end(state.step - 1, self._logs())
         self._notice_new_rate(now, factors[-1])
-        self._spend(time.perf_counter() - start, len(rates), compiling)
+        self._spend(time.perf_counter() - start, record, compiling)
         self.parts.progress.steps(state, self.steps_per_epoch, self._logs(), len(rates), self.step_seconds)
-        if time.perf_counter() - self.last_checkpoint > self.config.checkpoint_seconds:
-            self.checkpoint()
+        self.checkpointer.write_if_due()
+
+    def _leave_if_asked(self) -> None:
+        if self.flag.received:
+            self.checkpointer.write()
+            raise Interrupted(self.flag.received, self.parts.folder.path)
 
     def _chunk(self) -> int:
         left = self.steps_per_epoch - self.state.step
@@ -206,13 +139,14 @@ class TrainingLoop:
         if after != before:
             self.state.base_rate = after / factor
 
-    def _spend(self, seconds: float, steps: int, compiling: bool) -> None:
+    def _spend(self, seconds: float, record: StepRecord, compiling: bool) -> None:
         state = self.state
         if compiling:
             state.seconds["compile"] += seconds
             return
         state.seconds["train"] += seconds
-        share = seconds / steps
+        state.timed_images += float(record.count.sum())
+        share = seconds / len(record.count)
         self.step_seconds = share if self.step_seconds is None else 0.7 * self.step_seconds + 0.3 * share
         if self.config.max_time:
             self._plan()
@@ -253,9 +187,7 @@ class TrainingLoop:
         self.parts.folder.write_results(state.rows)
         self.parts.folder.log("epoch", **row, seconds=state.seconds, evaluation_seconds=seconds)
         self.parts.progress.epoch(row, state)
-        waited = time.perf_counter() - self.last_checkpoint
-        if waited > self.config.checkpoint_seconds or self.checkpoint_cost < _CHECKPOINT_SHARE * waited:
-            self.checkpoint()
+        self.checkpointer.write_if_due(end_of_epoch=True)
 
     def _splits_to_evaluate(self) -> list[str]:
         last = self.config.epochs - self.state.epoch <= self.config.test_curve
@@ -276,30 +208,3 @@ class TrainingLoop:
 
     def _scheduled(self, step: int) -> float:
         return self.schedule(step, self.state.total_steps)
-
-    def checkpoint(self) -> None:
-        """Writes the best weights if they are new, then the state; keeps the last two states and what they name."""
-        if self.checkpointed == self._done():
-            return
-        start = time.perf_counter()
-        parts, state, folder = self.parts, self.state, self.parts.folder.checkpoints
-        identity = parts.meta | {"config_hash": config_hash(self.config)}
-        if self.best.arrays is not None and self.best.best_epoch != self.best_written:
-            name = f"best-{self.best.best_epoch:05d}.ckpt"
-            save_checkpoint(folder / name, self.best.arrays, identity | {"epoch": self.best.best_epoch})
-            state.best = {"file": name, "epoch": self.best.best_epoch}
-            self.best_written = self.best.best_epoch
-        arrays = capture(model=parts.model.weights, optimizer=parts.optimizer.variables, ema=parts.averages)
-        meta = identity | {"state": asdict(state), "callbacks": callback_states(self.all_callbacks)}
-        save_checkpoint(folder / f"step-{self._done():09d}.ckpt", arrays, meta | {"epoch": state.epoch})
-        self._remove_old(folder)
-        self.checkpointed = self._done()
-        self.last_checkpoint = time.perf_counter()
-        self.checkpoint_cost = self.last_checkpoint - start
-
-    def _remove_old(self, folder) -> None:
-        for old in checkpoint_files(folder)[_KEPT_CHECKPOINTS:]:
-            old.unlink()
-        # The older of the two kept states may name an older best file: the last two of those stay as well.
-        for old in sorted(folder.glob("best-*.ckpt"), reverse=True)[_KEPT_CHECKPOINTS:]:
-            old.unlink()

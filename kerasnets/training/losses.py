@@ -13,9 +13,9 @@ def make_loss(name: str, output_kind: str, num_classes: int, label_smoothing: fl
     """Returns a loss of one example.
 
     Args:
-        name: ``cross_entropy`` takes the network's output as logits, whatever it is; ``mse`` is the squared error of the
-            probabilities, averaged over the classes; ``cross_entropy_on_probabilities`` feeds probabilities to a loss
-            that takes logits, the mistake that report tiny-leaky made without knowing.
+        name: ``cross_entropy`` takes the network's output as logits, whatever it is; ``mse`` is the squared error of
+            the probabilities, averaged over the classes; ``cross_entropy_on_probabilities`` feeds probabilities to a
+            loss that takes logits, the mistake that report tiny-leaky made without knowing.
         output_kind: ``"logits"`` or ``"probabilities"``: what the network gives.
         num_classes: Width of the output.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
@@ -55,6 +55,7 @@ def make_loss(name: str, output_kind: str, num_classes: int, label_smoothing: fl
 def evaluated_loss(name: str, output_kind: str) -> str:
     """Names the loss that an evaluation has to compute to report the same quantity as training.
 
-    Cross entropy over a network that already gives probabilities is, whatever it is called, the loss that squashes twice.
+    Cross entropy over a network that already gives probabilities is, whatever it is called, the loss that squashes
+    twice.
     """
     return "cross_entropy_on_probabilities" if (name, output_kind) == ("cross_entropy", "probabilities") else name

@@ -9,11 +9,11 @@ from kerasnets.training.config import TrainConfig
 class GroupedOptimizer:
     """Updates two groups of weights, each with its own rate and decay.
 
-    The second group holds the variables of rank 0 and 1 (biases, and the scale and offset of normalisation); it is empty
-    unless the config gives it a rate or decay of its own. ``main`` is the optimiser that callbacks see.
+    The second group holds the variables of rank 0 and 1 (biases, and the scale and offset of normalisation); it is
+    empty unless the config gives it a rate or decay of its own. ``main`` is the optimiser that callbacks see.
 
-    Decay is added to the gradient (decay times weight, as the published reports' framework does), but for adamw, where it
-    is decoupled (Loshchilov and Hutter 2019).
+    Decay is added to the gradient (decay times weight, as the published reports' framework does), but for adamw, where
+    it is decoupled (Loshchilov and Hutter 2019).
     """
 
     def __init__(self, config: TrainConfig, variables: list):

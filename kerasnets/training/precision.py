@@ -13,8 +13,9 @@ def choose_precision(requested: str) -> tuple[str, str]:
     """Resolves ``auto``.
 
     bfloat16 is taken at once on a CPU with AMX and on a GPU of compute capability 8 or more. A CPU that only has the
-    AVX512-BF16 instructions gains on some models and loses on others, so there a convolution and its gradients are timed
-    in both formats (about a second) and bfloat16 is taken if it is 1.25 times as fast. Everything else keeps float32.
+    AVX512-BF16 instructions gains on some models and loses on others, so there a convolution and its gradients are
+    timed in both formats (about a second) and bfloat16 is taken if it is 1.25 times as fast. Everything else keeps
+    float32.
 
     Args:
         requested: ``"auto"``, ``"float32"`` or ``"bfloat16"``.

@@ -82,9 +82,9 @@ def make_train_steps(
 ) -> Callable[[list[float], int], StepRecord]:
     """Compiles the training loop.
 
-    The gradient is that of the sum of the examples' losses over the whole global batch, divided by its size: no average of
-    averages, so a small last batch or an uneven split over replicas changes nothing. A step whose loss or gradient is not
-    finite is not applied and ends the call.
+    The gradient is that of the sum of the examples' losses over the whole global batch, divided by its size: no average
+    of averages, so a small last batch or an uneven split over replicas changes nothing. A step whose loss or gradient
+    is not finite is not applied and ends the call.
 
     Args:
         model: Network from normalised images to logits or probabilities.

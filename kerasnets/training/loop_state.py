@@ -1,0 +1,68 @@
+"""Where a run is, what it works with, and how it says that its numbers broke down."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from kerasnets.runs.folder import RunFolder
+from kerasnets.training.config import TrainConfig
+from kerasnets.training.optimizers import GroupedOptimizer
+from kerasnets.training.step import StepRecord
+
+_SECONDS = ("setup", "compile", "train", "evaluation", "checkpoint", "report")
+
+
+class Diverged(Exception):
+    """A step's loss or gradient was not finite; ``step`` counts from 0 over the whole run."""
+
+    def __init__(self, epoch: int, step_in_epoch: int, step: int, rate: float, recent: list[dict[str, float]]):
+        super().__init__(f"loss or gradient not finite in epoch {epoch + 1}, step {step_in_epoch + 1}")
+        self.epoch, self.step_in_epoch, self.step, self.rate, self.recent = epoch, step_in_epoch, step, rate, recent
+
+
+@dataclass
+class LoopState:
+    """Where a run is. Everything here goes into the checkpoint.
+
+    Attributes:
+        epoch: Epochs completed.
+        step: Steps completed in the present epoch.
+        total_steps: Steps that the schedule is planned for.
+        base_rate: Rate that the epoch began with (a callback may have changed it).
+        sums: Of the present epoch: loss, correct, count, penalty (of the last step), gradient_norm and steps.
+        rows: One dictionary an epoch, the content of ``results.csv``.
+        seconds: Spent so far, by what it was spent on.
+        timed_images: Images trained on in ``seconds["train"]``, which leaves out each first, compiling step.
+        best: File of the best weights, with its epoch, or None.
+        stopped: Why the run ended before its last epoch, or None.
+    """
+
+    total_steps: int
+    epoch: int = 0
+    step: int = 0
+    base_rate: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_SECONDS, 0.0))
+    timed_images: float = 0.0
+    best: dict[str, Any] | None = None
+    stopped: str | None = None
+
+
+@dataclass(kw_only=True)
+class Parts:
+    """What the loop works with, made by `kerasnets.training.train`."""
+
+    config: TrainConfig
+    folder: RunFolder
+    model: keras.Model
+    optimizer: GroupedOptimizer
+    averages: list
+    make_steps: Callable[[int, int], Callable[[list[float], int], StepRecord]]
+    steps_per_epoch: int
+    evaluate: Callable[[str], tuple[float, float]]
+    callbacks: list
+    progress: Any
+    meta: dict[str, Any]

@@ -64,6 +64,7 @@ MODEL_FACTS: dict[str, Facts] = {
         **_CIFAR10,
         options={
             "width": Option(default=100, minimum=1, help="units of the hidden layer"),
+            "initial_stddev": Option(default=0.1, minimum=0.0, help="standard deviation of the initial kernels"),
             "l2": Option(default=0.0, minimum=0.0, help="strength s of the penalty s * sum(weight ** 2)"),
         },
     ),

@@ -49,11 +49,21 @@ def test_scratch_mlp_by_hand():
     assert k1.shape == (64, 7)
 
 
-def test_scratch_mlp_starts_normal_with_zero_biases():
+@pytest.mark.parametrize("options, stddev", [({}, 0.1), ({"initial_stddev": 1.0}, 1.0)])
+def test_scratch_mlp_starts_normal_with_zero_biases(options, stddev):
     keras.utils.set_random_seed(0)
-    k1, b1, _, b2 = scratch_mlp(SHAPE, 10).get_weights()
-    np.testing.assert_allclose([k1.mean(), k1.std()], [0, 0.1], atol=1e-3)
+    k1, b1, k2, b2 = scratch_mlp(SHAPE, 10, **options).get_weights()
+    np.testing.assert_allclose([k1.mean(), k1.std(), k2.std()], [0, stddev, stddev], atol=0.05 * stddev)
+    # the tails tell a normal from a uniform distribution
+    assert np.abs(k1).max() > 4 * stddev
     assert not b1.any() and not b2.any()
+
+
+def test_scratch_mlp_starts_with_the_published_cifar10_penalty():
+    keras.utils.set_random_seed(0)
+    model = scratch_mlp(SHAPE, 10, initial_stddev=1.0, l2=0.005)
+    # The published test loss after one epoch is 566.63, of which about 2.2 is cross entropy; the penalty falls by e.
+    np.testing.assert_allclose(sum(model.losses), (566.63 - 2.2) * np.e, rtol=0.01)
 
 
 def test_scratch_mlp_penalises_both_kernels_and_no_bias():

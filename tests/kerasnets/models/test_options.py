@@ -18,7 +18,7 @@ def test_defaults_are_written_out_in_order():
 
 def test_a_whole_number_passes_for_a_float():
     checked = check_options("scratch_mlp", {"l2": 1, "width": 30})
-    assert checked == {"width": 30, "l2": 1.0}
+    assert checked == {"width": 30, "initial_stddev": 0.1, "l2": 1.0}
     assert type(checked["l2"]) is float
 
 

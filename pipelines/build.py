@@ -12,6 +12,9 @@ from pipelines.augment import ORDER_STREAM, Augmentation, crop_and_flip, draw_cr
 from pipelines.errors import DataError
 from pipelines.source import Split
 
+# Nothing below needs autograph, and an error raised in a converted function would lose its type.
+_plain = tf.autograph.experimental.do_not_convert
+
 
 def steps_per_epoch(num_examples: int, batch_size: int) -> int:
     """Steps that see every example once; the last one is smaller when the sizes do not divide.
@@ -72,11 +75,13 @@ def training_dataset(
     with tf.device("CPU:0"):
         images, labels = tf.constant(split.images), tf.constant(split.labels)
 
+    @_plain
     def epoch_parts(epoch):
         order = shuffled_order(num_examples, seed=seed, epoch=epoch)
         crops = draw_crops(num_examples, augmentation.crop_padding, seed=seed, epoch=epoch)
         flips = draw_flips(num_examples, augmentation.flip, seed=seed, epoch=epoch)
 
+        @_plain
         def part(position):
             step, replica = position // num_replicas, position % num_replicas
             indices, weights = replica_part(order[step * batch_size : (step + 1) * batch_size], replica, num_replicas)
@@ -85,6 +90,7 @@ def training_dataset(
         first = tf.where(epoch == start_epoch, tf.constant(start_step, tf.int64), 0)
         return tf.data.Dataset.range(first * num_replicas, steps * num_replicas).map(part)
 
+    @_plain
     def batch(indices, crops, flips, weights):
         pixels = tf.gather(images, indices)
         if augmentation.crop_padding or augmentation.flip != "none":
@@ -109,6 +115,7 @@ def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
     with tf.device("CPU:0"):
         images, labels = tf.constant(split.images), tf.constant(split.labels)
 
+    @_plain
     def batch(step):
         part = slice(step * batch_size, (step + 1) * batch_size)
         return images[part], labels[part]

@@ -127,7 +127,7 @@ def _read_archive(archive: Path, files: Sequence[str]) -> dict[str, bytes]:
     """The bytes of each file in the archive, whatever folder it lies in there; nothing is written to disk."""
     contents = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             for member in tar:
                 file = Path(member.name).name
                 if file in files and member.isfile():
@@ -137,6 +137,9 @@ def _read_archive(archive: Path, files: Sequence[str]) -> dict[str, bytes]:
                             "Fetch the official archive again."
                         )
                     contents[file] = tar.extractfile(member).read()
+            # tarfile takes a damaged header for the end; only the last byte of the stream brings its checksum to light.
+            while stream.read(1 << 20):
+                pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{archive} must be a complete tar archive. Received a truncated or damaged one: {error}. Fetch it again."

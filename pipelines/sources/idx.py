@@ -152,7 +152,7 @@ def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
 
 def _read_npz(path: Path) -> dict[str, Split]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             pairs = {key: (arrays[f"x_{key}"], arrays[f"y_{key}"]) for key in _FILES}
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(

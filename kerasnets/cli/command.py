@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kerasnets.errors import InputError
+from kerasnets.runs.files import finite_or_null
 from pipelines.errors import DataError
 
 MISTAKE = 2
@@ -58,14 +59,14 @@ def results_on_stdout(as_json: bool) -> Iterator[Callable[[Any], None]]:
     """Keeps stdout for the result: with JSON, all that is printed meanwhile (by libraries too) goes to stderr.
 
     Yields:
-        A function that prints its argument as the one JSON object on stdout.
+        A function that prints its argument as the one JSON object on stdout; NaN becomes null.
     """
     stdout = sys.stdout
     if not as_json:
         yield lambda result: None
         return
     with contextlib.redirect_stdout(sys.stderr):
-        yield lambda result: print(json.dumps(result, allow_nan=False), file=stdout)
+        yield lambda result: print(json.dumps(finite_or_null(result)), file=stdout)
 
 
 def _complain(command: str, message: str) -> int:

@@ -22,7 +22,7 @@ PIPE_WIDTH = 200
 
 def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
     """Prints a data frame on stdout: one row a line, numbers to the right, what is missing left empty."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "iuf"
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", no_wrap=numeric)

@@ -1,0 +1,109 @@
+"""`kerasnets-evaluate`: the numbers of a run or an exported model on a data set, class by class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from kerasnets.cli.arguments import new_parser, parse
+from kerasnets.cli.command import results_on_stdout, run_command
+from kerasnets.cli.quiet import import_tensorflow
+from kerasnets.training.config import load_config
+from pipelines.source import ImageSource
+from pipelines.sources import load_source
+
+COMMAND = "kerasnets-evaluate"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        0, or 2 after a mistake of the user.
+    """
+    return run_command(COMMAND, _run, argv)
+
+
+def _run(argv: list[str]) -> int:
+    options = parse(_parser(), argv)
+    # Before TensorFlow, so that data that is not there is said at once.
+    source = load_source(options.dataset, options.data_dir or _data_dir(options.model, options.dataset))
+    import_tensorflow()
+    from kerasnets.evaluation.evaluate import evaluate
+    from kerasnets.export.load import load_predictor
+    from kerasnets.training.distribute import set_threads
+
+    with results_on_stdout(options.json) as print_json:
+        set_threads(options.threads)
+        predictor = load_predictor(options.model)
+        config = _config(options.model)
+        if options.split != "test":
+            source = _as_in_the_run(source, config)
+        loss = _loss(predictor, config)
+        evaluation = evaluate(
+            predictor, source, options.split, tta=options.tta, loss=loss, selection=predictor.selection
+        )
+        print_json({"model": options.model} | evaluation.to_json())
+    if not options.json:
+        from kerasnets.cli.tables import print_evaluation
+
+        print_evaluation(evaluation)
+    return 0
+
+
+def _parser():
+    parser = new_parser(
+        COMMAND,
+        f"{COMMAND} RUN|SAVED_MODEL DATASET [flags]",
+        "Measure a run or an exported model on a data set. Load exported models only from people you trust.",
+    )
+    parser.add_argument(
+        "model", metavar="RUN|SAVED_MODEL", type=str, help="Run folder, or folder of an exported model."
+    )
+    parser.add_argument("dataset", metavar="DATASET", type=str, help="Name of a data set with the same classes.")
+    splits = Literal["test", "validation", "train"]
+    parser.add_argument(
+        "--split", type=splits, default="test", help="Which images; train and validation as in the run."
+    )
+    views = Literal["none", "flip", "flip+shift"]
+    parser.add_argument("--tta", type=views, default="none", help="Average over changed copies of each image.")
+    parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
+    parser.add_argument("--threads", metavar="N", type=int, default=0, help="Processor threads to use; 0 is all.")
+    parser.add_argument("--json", action="store_true", help="Print the result as one JSON object on stdout.")
+    return parser
+
+
+def _data_dir(model: str, dataset: str) -> str | None:
+    """Where a run found this data set."""
+    path = Path(model) / "config.yaml"
+    config = load_config(path) if path.is_file() else None
+    return config.data_dir if config and config.dataset == dataset else None
+
+
+def _config(model: str) -> dict[str, Any]:
+    """The settings that the network was trained with."""
+    from kerasnets.export.load import read_card
+
+    path = Path(model) / "config.yaml"
+    return load_config(path).to_dict() if path.is_file() else read_card(model)["config"]
+
+
+def _loss(predictor: Any, config: dict[str, Any]) -> str:
+    """The loss to report, so that it is the quantity that the run reported."""
+    from kerasnets.models import build_model, output_kind
+    from kerasnets.training.losses import evaluated_loss
+
+    # An exported model does not say whether it ended in logits or in probabilities; the network's builder does.
+    classes = len(predictor.class_names)
+    model = build_model(config["arch"], predictor.image_shape, classes, **config["arch_options"])
+    return evaluated_loss(config["loss"], output_kind(model))
+
+
+def _as_in_the_run(source: ImageSource, config: dict[str, Any]) -> ImageSource:
+    """Train and validation images as the run divided them; those of another data set stay as they are."""
+    from pipelines.splits import carve_validation, limit_train
+
+    if source.name != config["dataset"]:
+        return source
+    if config["limit_train"] is not None:
+        source = limit_train(source, config["limit_train"])
+    return carve_validation(source, config["validation"], config["seed"])

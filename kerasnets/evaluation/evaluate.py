@@ -72,7 +72,7 @@ def evaluate(
     split: str = "test",
     *,
     tta: str = "none",
-    loss: str = "cross_entropy",
+    loss: str | None = None,
     selection: str | None = None,
 ) -> Evaluation:
     """Evaluates a predictor on one split of a source.
@@ -82,8 +82,8 @@ def evaluate(
         source: Data set with the same class names, in any order.
         split: ``test``, ``validation`` or ``train``.
         tta: Test-time augmentation, see ``BatchedPredictor.log_probabilities``.
-        loss: Name of the loss, see ``metrics.mean_loss``.
-        selection: How the weights were chosen; recorded as given.
+        loss: Name of the loss, see ``metrics.mean_loss``; None takes the predictor's own.
+        selection: How the weights were chosen; None takes the predictor's own word.
 
     Returns:
         The evaluation, in the source's class order.
@@ -111,7 +111,7 @@ def evaluate(
         n=n,
         correct=correct,
         accuracy=correct / n if n else float("nan"),
-        loss=mean_loss(log_probabilities, examples.labels, loss),
+        loss=mean_loss(log_probabilities, examples.labels, loss or predictor.loss),
         interval=wilson_interval(correct, n),
         per_class=per_class_table(examples.labels, predictions, source.class_names),
         confusion=confusion_matrix(examples.labels, predictions, source.num_classes),
@@ -119,7 +119,7 @@ def evaluate(
         labels=np.asarray(examples.labels, np.int32),
         log_probabilities=log_probabilities,
         tta=tta,
-        selection=selection,
+        selection=selection if selection is not None else predictor.selection,
     )
 
 

@@ -52,6 +52,8 @@ class BatchedPredictor:
         class_names: Names in the order of the function's outputs.
         image_shape: (height, width, channels) that the function takes.
         name: What to call it in messages and reports.
+        selection: How the weights were chosen, for example ``last epoch``; evaluations carry it along.
+        loss: Name of the loss that evaluations report, see ``metrics.mean_loss``.
     """
 
     def __init__(
@@ -61,11 +63,15 @@ class BatchedPredictor:
         class_names: Sequence[str],
         image_shape: Sequence[int],
         name: str,
+        selection: str | None = None,
+        loss: str = "cross_entropy",
     ):
         self.function = function
         self.class_names = tuple(class_names)
         self.image_shape = tuple(image_shape)
         self.name = name
+        self.selection = selection
+        self.loss = loss
 
     def log_probabilities(
         self, images: np.ndarray | tf.data.Dataset, batch_size: int = 250, tta: str = "none"
@@ -131,6 +137,8 @@ class Predictor(BatchedPredictor):
         mean: One value per channel, in units of [0, 1].
         std: One value per channel, in units of [0, 1].
         name: What to call it in messages and reports.
+        selection: How the weights were chosen, for example ``last epoch``; evaluations carry it along.
+        loss: Name of the loss that evaluations report, see ``metrics.mean_loss``.
 
     Raises:
         InputError: When the model has another number of outputs than there are names.
@@ -145,6 +153,8 @@ class Predictor(BatchedPredictor):
         mean: Sequence[float],
         std: Sequence[float],
         name: str,
+        selection: str | None = None,
+        loss: str = "cross_entropy",
     ):
         if model.output_shape[-1] != len(class_names):
             raise InputError(
@@ -152,7 +162,9 @@ class Predictor(BatchedPredictor):
                 f"Received: {model.output_shape[-1]} outputs. Pass the class names it was trained with."
             )
         function = tf.function(serve_log_probabilities(model, mean, std))
-        super().__init__(function, class_names=class_names, image_shape=image_shape, name=name)
+        super().__init__(
+            function, class_names=class_names, image_shape=image_shape, name=name, selection=selection, loss=loss
+        )
         self.model, self.mean, self.std = model, tuple(mean), tuple(std)
 
 

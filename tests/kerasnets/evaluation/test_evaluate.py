@@ -16,13 +16,13 @@ SHAPE = (2, 2, 1)
 NAMES = ("cat", "dog", "ship")
 
 
-def by_first_pixel(class_names, image_shape=SHAPE):
+def by_first_pixel(class_names, image_shape=SHAPE, **known):
     """Answers class number `first pixel` with probability 0.8, each of the others with 0.1."""
 
     def function(images):
         return tf.math.log(0.1 + 0.7 * tf.one_hot(tf.cast(images[:, 0, 0, 0], tf.int32), 3))
 
-    return BatchedPredictor(function, class_names=class_names, image_shape=image_shape, name="stub")
+    return BatchedPredictor(function, class_names=class_names, image_shape=image_shape, name="stub", **known)
 
 
 def source(first_pixels, labels, class_names=NAMES, shape=SHAPE):
@@ -64,9 +64,16 @@ def test_classes_are_aligned_by_name():
     assert ours.equals(theirs)
 
 
+def test_the_predictor_knows_how_its_weights_were_chosen():
+    known = by_first_pixel(NAMES, selection="last epoch")
+    assert evaluate(known, source([0], [0])).selection == "last epoch"
+    assert evaluate(known, source([0], [0]), selection="mine").selection == "mine"
+
+
 def test_the_loss_can_be_chosen():
-    evaluation = evaluate(by_first_pixel(NAMES), source([0], [0]), loss="mse")
-    assert evaluation.loss == pytest.approx((0.2**2 + 0.1**2 + 0.1**2) / 3, rel=1e-5)
+    by_hand = pytest.approx((0.2**2 + 0.1**2 + 0.1**2) / 3, rel=1e-5)
+    assert evaluate(by_first_pixel(NAMES), source([0], [0]), loss="mse").loss == by_hand
+    assert evaluate(by_first_pixel(NAMES, loss="mse"), source([0], [0])).loss == by_hand
 
 
 def test_json_holds_plain_values_and_null_for_undefined():

@@ -72,8 +72,8 @@ def stratified_choice(labels: np.ndarray, count: int, *, order: np.ndarray) -> n
     """Chooses `count` examples so that every class gives its share to within one example or so.
 
     Within a class the examples are taken as `order` lists them. The example of rank r among the m of its class has the
-    key (r + 1/2) / m, and the smallest keys win: this is Webster's rounding, and unlike the method of largest
-    remainders it never takes an example back when `count` grows.
+    key (r + 1/2) / m, and the smallest keys win, among equal ones the earlier example. This is Webster's rounding;
+    unlike the method of largest remainders it never takes an example back when `count` grows.
 
     Args:
         labels: (n,) integers.
@@ -87,6 +87,4 @@ def stratified_choice(labels: np.ndarray, count: int, *, order: np.ndarray) -> n
     for label in np.unique(labels):
         members = order[labels[order] == label]
         keys[members] = (np.arange(len(members)) + 0.5) / len(members)
-    position = np.empty(len(labels), np.int64)
-    position[order] = np.arange(len(labels))
-    return np.sort(np.lexsort((position, keys))[:count])
+    return np.sort(np.argsort(keys, kind="stable")[:count])

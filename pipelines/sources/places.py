@@ -7,26 +7,24 @@ own folder.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pipelines.errors import DataError
 
 
-def search_roots(data_dir: str | Path | None) -> list[Path]:
+def search_roots(data_dir: str | Path | None) -> Iterator[Path]:
     """The existing folders to look in, first come first.
 
     Raises:
-        DataError: `data_dir` or `$KERASNETS_DATA` is given and is not a folder.
+        DataError: `data_dir` or, when its turn comes, `$KERASNETS_DATA` is given and is not a folder.
     """
-    named = {"The data folder": data_dir, "$KERASNETS_DATA": os.environ.get("KERASNETS_DATA")}
-    roots = []
-    for what, value in named.items():
+    for what, value in {"The data folder": data_dir, "$KERASNETS_DATA": os.environ.get("KERASNETS_DATA")}.items():
         if value:
             root = Path(value).expanduser()
             if not root.is_dir():
                 raise DataError(f"{what} must be an existing folder. Received: {root}. Make it or correct the path.")
-            roots.append(root)
+            yield root
     home = Path.home()
     keras_home = Path(os.environ.get("KERAS_HOME") or home / ".keras")
     torch_home = Path(os.environ.get("TORCH_HOME") or home / ".cache" / "torch")
@@ -37,7 +35,7 @@ def search_roots(data_dir: str | Path | None) -> list[Path]:
         torch_home / "datasets",
         home / ".torch" / "datasets",
     ]
-    return roots + [root for root in usual if root.is_dir()]
+    yield from (root for root in usual if root.is_dir())
 
 
 def find_place(

@@ -94,10 +94,11 @@ def _unknown(parser: jsonargparse.ArgumentParser, word: str, kind: str = "flag")
     word = word.partition("=")[0]
     if kind == "flag" and not word.startswith("-"):
         return f"Nothing more was expected. Received: {word!r}. See {parser.prog} --help."
-    flags = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
-    known = flags if kind == "flag" else [flag[2:].replace("-", "_") for flag in flags]
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    remedy = f"Did you mean {near[0]}?" if near else f"See {parser.prog} --help."
+    flags = [flag[2:] for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+    known = flags if kind == "flag" else [flag.replace("-", "_") for flag in flags]
+    near = difflib.get_close_matches(word.lstrip("-"), known, n=1, cutoff=0.6)
+    dashes = "--" if kind == "flag" else ""
+    remedy = f"Did you mean {dashes}{near[0]}?" if near else f"See {parser.prog} --help."
     return f"Unknown {kind} {word}{' in the file of --config' if kind == 'setting' else ''}. {remedy}"
 
 

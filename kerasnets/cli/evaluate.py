@@ -1,15 +1,18 @@
 """`kerasnets-evaluate`: the numbers of a run or an exported model on a data set, class by class."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.training.config import load_config
-from pipelines.source import ImageSource
-from pipelines.sources import load_source
+
+if TYPE_CHECKING:
+    from pipelines.source import ImageSource
 
 COMMAND = "kerasnets-evaluate"
 
@@ -25,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     options = parse(_parser(), argv)
+    from pipelines.sources import load_source
+
     # Before TensorFlow, so that data that is not there is said at once.
     source = load_source(options.dataset, options.data_dir or _data_dir(options.model, options.dataset))
     import_tensorflow()

@@ -17,7 +17,6 @@ from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
 from kerasnets.recipes import recipe, resolve_arch
 from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
-from pipelines.sources import load_source, source_names
 
 COMMAND = "kerasnets-train"
 USAGE = f"{COMMAND} DATASET [flags] | --resume RUN | --list-archs [PATTERN]"
@@ -48,6 +47,8 @@ def _run(argv: list[str]) -> int:
     if options.print_config:
         print(config_to_yaml(config), end="")
         return 0
+    from pipelines.sources import load_source
+
     # Before TensorFlow, so that data that is not there is said at once.
     source = load_source(config.dataset, config.data_dir)
     import_tensorflow()
@@ -74,6 +75,8 @@ def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
     values = {field.name: options[field.name] for field in dataclasses.fields(TrainConfig)}
     values["dataset"] = options.word or options.dataset
     if not values["dataset"]:
+        from pipelines.sources import source_names
+
         raise InputError(f"A data set must be named. Received: none. Known: {', '.join(source_names())}.")
     config = TrainConfig(**(values | {"arch": resolve_arch(values["dataset"], options.arch)}))
     check_options(config.arch, config.arch_options)

@@ -52,7 +52,7 @@ class GroupedOptimizer:
         ]
 
     def apply(self, gradients: list) -> None:
-        """Updates the weights. Called outside the replicas, with gradients that are already summed over them."""
+        """Updates the weights, in every replica, by the gradients of all of them, which Keras sums here."""
         for optimizer, small, _, _ in self._groups:
             optimizer.apply(self._pick(gradients, small), self._pick(self._all, small))
 

@@ -99,11 +99,15 @@ def make_train_steps(
     Returns:
         A function of (rates, first step) that runs as many steps as there are rates.
     """
-    gradients_of = make_gradients(model, optimizer, loss, strategy.num_replicas_in_sync, seed)
+    replicas = strategy.num_replicas_in_sync
+    gradients_of = make_gradients(model, optimizer, loss, replicas, seed)
 
-    def update_averages():
-        for average, variable in zip(averages, model.weights, strict=True):
-            average.assign(average * decay + tf.cast(variable, average.dtype) * (1.0 - decay))
+    def update(gradients):
+        # Keras sums over the replicas once more, and every replica holds the whole sum already.
+        optimizer.apply([gradient / replicas for gradient in gradients] if replicas > 1 else gradients)
+        if averages:
+            for average, variable in zip(averages, model.weights, strict=True):
+                average.assign(average * decay + tf.cast(variable, average.dtype) * (1.0 - decay))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)])
     def train_steps(rates, first_step):
@@ -115,12 +119,11 @@ def make_train_steps(
             gradients, sums = strategy.run(gradients_of, args=(next(iterator), step))
             sums = strategy.experimental_local_results(sums)[0]
             finite = tf.reduce_all(tf.math.is_finite(sums))
-            # Outside the replicas: an optimiser's update inside a condition cannot leave its replica.
+            # The condition stands outside the replicas: inside one, the optimiser could not reach the others.
             if finite:
-                optimizer.assign_rate(rates[done])
-                optimizer.apply(gradients)
-                if averages:
-                    update_averages()
+                with strategy.scope():
+                    optimizer.assign_rate(rates[done])
+                strategy.run(update, args=(gradients,))
             table = table.write(done, sums)
             done += 1
         return table.stack()

@@ -1,0 +1,147 @@
+"""Replicas compute what one device computes: on two logical CPUs, in a process of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from kerasnets.errors import InputError
+from kerasnets.training.distribute import make_strategy, set_threads
+
+SCRIPT = """
+import json, sys
+import numpy as np
+import keras
+import tensorflow as tf
+from kerasnets.training.distribute import make_strategy
+
+strategy = make_strategy("cpu:2")  # before TensorFlow starts
+import kerasnets.training.setup as setup_module
+setup_module.make_strategy = lambda devices: strategy if devices == "cpu:2" else tf.distribute.get_strategy()
+
+from kerasnets.models import MODELS
+from kerasnets.models.names import MODEL_FACTS, Facts
+from kerasnets.layers import FusedBatchNormalization
+from kerasnets.runs.checkpoint import load_newest
+from kerasnets.training.config import TrainConfig
+from kerasnets.training.interrupt import Interrupted
+from kerasnets.training.train import train, resume
+
+def normnet(image_shape, num_classes, dropout=0.0):
+    inputs = keras.Input(image_shape)
+    x = keras.layers.Conv2D(4, 3, kernel_regularizer=keras.regularizers.L2(0.01))(inputs)
+    x = keras.layers.ReLU()(FusedBatchNormalization()(x))
+    x = keras.layers.Dropout(0.3)(x) if dropout else x
+    x = keras.layers.Dense(num_classes, name="logits")(keras.layers.Flatten()(x))
+    return keras.Model(inputs, x, name="normnet")
+
+for name, dropout in (("normnet", 0.0), ("dropnet", 0.3)):
+    MODELS[name] = lambda shape, classes, dropout=dropout: normnet(shape, classes, dropout)
+    MODEL_FACTS[name] = Facts(source="test", image_shape=(8, 8, 1), num_classes=10)
+
+def config(devices, **changes):
+    settings = dict(dataset="digits", arch="normnet", epochs=2, batch_size=25, limit_train=101, ema=0.9, precision="float32",
+                    crop_padding=1, checkpoint_seconds=0.0, weight_decay=0.01, bias_weight_decay=0.0, validation=0.0)
+    return TrainConfig(**(settings | changes), devices=devices, output=sys.argv[1] + "/" + devices)
+
+class Stop(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations.numpy() == 7:
+            import os, signal
+            os.kill(os.getpid(), signal.SIGINT)
+
+def arrays(run):
+    return load_newest(run.path / "checkpoints")[1]
+
+one, two = train(config("cpu")), train(config("cpu:2"))
+result = {"difference": max(float(np.abs(arrays(one)[name] - value).max()) for name, value in arrays(two).items())}
+result["rows"] = [run.results[["train_loss", "train_accuracy", "gradient_norm"]].values.tolist() for run in (one, two)]
+result["test"] = [run.summary["test"]["correct"] for run in (one, two)]
+
+# Copies of the weights on each replica, after training.
+seen = {}
+class Look(keras.callbacks.Callback):
+    def on_train_end(self, logs=None):
+        seen["spread"] = max(
+            float(np.abs(np.subtract(*[copy.numpy() for copy in strategy.experimental_local_results(weight.value)])).max())
+            for weight in self.model.weights
+        )
+whole = train(config("cpu:2", arch="dropnet"), callbacks=[Look()])
+result["spread"] = seen["spread"]
+try:
+    train(config("cpu:2", arch="dropnet"), callbacks=[Stop()])
+except Interrupted as stop:
+    again = resume(stop.run_path)
+result["resumed"] = all(np.array_equal(arrays(again)[name], value) for name, value in arrays(whole).items())
+
+# Dropout masks differ between the replicas.
+from kerasnets.training.step import reseed, seed_states
+with strategy.scope():
+    layer = keras.layers.Dropout(0.5)
+    model = keras.Sequential([keras.Input((64,)), layer])
+@tf.function
+def masks():
+    def replica_masks():
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        reseed(seed_states(model), 1, tf.constant(3, tf.int64), replica, 2)
+        return model(tf.ones((4, 64)), training=True)
+    return strategy.experimental_local_results(strategy.run(replica_masks))
+first, second = (mask.numpy() for mask in masks())
+result["same_mask"] = bool(np.array_equal(first, second))
+print("RESULT" + json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path_factory.mktemp("runs"))],
+        env=os.environ | {"PYTHONPATH": root, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.partition("RESULT")[2])
+
+
+def test_two_replicas_equal_one_device(result):
+    # 101 images in batches of 25: the last batch has one image for two replicas.
+    assert result["difference"] < 2e-5
+    one, two = result["rows"]
+    for row, other in zip(one, two, strict=True):
+        assert other == pytest.approx(row, rel=1e-4)
+    assert result["test"][0] == result["test"][1]
+
+
+def test_replicas_stay_equal(result):
+    assert result["spread"] == 0.0
+
+
+def test_resume_under_a_strategy_is_exact(result):
+    assert result["resumed"]
+
+
+def test_replicas_draw_different_dropout(result):
+    assert not result["same_mask"]
+
+
+def test_one_device_needs_no_strategy():
+    assert make_strategy("cpu").num_replicas_in_sync == 1
+
+
+def test_logical_cpus_after_the_start():
+    tf.constant(0.0)
+    with pytest.raises(InputError, match="before TensorFlow starts. Received: TensorFlow running with 1 CPU device"):
+        make_strategy("cpu:2")
+
+
+def test_threads_after_the_start():
+    tf.constant(0.0)
+    with pytest.raises(InputError, match="threads must be set before TensorFlow starts. Received: 63"):
+        set_threads(63)
+    set_threads(0)

@@ -4,7 +4,7 @@ The images lie in memory once, as uint8. What is shuffled, split and skipped is 
 training stream can start at any step of any epoch at no cost and go on as if it had never stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -99,7 +99,7 @@ def training_dataset(
 
     # One iterator lives through the whole training: epochs are joined inside the stream, not by making iterators anew.
     stream = tf.data.Dataset.counter(start_epoch).flat_map(epoch_parts)
-    return stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return _in_parallel(stream, batch)
 
 
 def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
@@ -120,11 +120,7 @@ def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
         part = slice(step * batch_size, (step + 1) * batch_size)
         return images[part], labels[part]
 
-    return (
-        tf.data.Dataset.range(steps)
-        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return _in_parallel(tf.data.Dataset.range(steps), batch)
 
 
 def shuffled_order(num_examples: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
@@ -152,6 +148,15 @@ def replica_part(indices: tf.Tensor, replica: tf.Tensor, num_replicas: int) -> t
     start = replica * base + tf.minimum(replica, larger)
     positions = tf.range(start, start + base + tf.cast(replica < larger, tf.int64))
     return tf.gather(indices, positions % size), tf.cast(positions < size, tf.float32)
+
+
+def _in_parallel(stream: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
+    """Makes the batches on several threads, in order, some steps ahead."""
+    options = tf.data.Options()
+    # The rewrites find nothing to improve here, but copy all the images and take 0.2 s for every iterator (measured).
+    options.experimental_optimization.apply_default_optimizations = False
+    batches = stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def _check_training(steps: int, seed: int, start_epoch: int, start_step: int, num_replicas: int) -> None:

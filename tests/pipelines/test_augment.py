@@ -85,6 +85,13 @@ def test_normalize_works_where_the_image_size_is_unknown():
     np.testing.assert_array_equal(unknown(tf.constant(images)), normalize(tf.constant(images), (0.5,), (0.5,)))
 
 
+def test_a_batch_without_images_stays_one():
+    empty = tf.zeros((0, 4, 5, 1), tf.uint8)
+    assert normalize(empty, (0.5,), (0.5,)).shape == (0, 4, 5, 1)
+    crops, flips = tf.zeros((0, 2), tf.int32), tf.zeros((0,), tf.int32)
+    assert crop_and_flip(empty, crops, flips, padding=1, mode="zero").shape == (0, 4, 5, 1)
+
+
 @pytest.mark.parametrize(
     "mean, std",
     [((0.5,), (0.5,)), ((0.5,) * 3, (0.5,) * 2), ((0.5,) * 3, (0.5, 0, 0.5)), ((float("nan"),) * 3, (0.5,) * 3)],

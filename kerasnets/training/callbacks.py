@@ -50,24 +50,30 @@ class BestCheckpoint(keras.callbacks.ModelCheckpoint):
 
 
 def wants_every_batch(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
-    """Tells whether a callback has batch hooks of its own, so that steps have to be called one at a time."""
+    """Tells whether a callback has batch hooks of its own, so that steps have to be called one at a time.
+
+    Keras's callbacks that only watch batches do not count; its `LambdaCallback` does when it was given such a hook.
+    """
     own = [
         type(callback) for callback in callbacks if not type(callback).__module__.startswith(("keras.", "kerasnets."))
     ]
-    return any(
+    return any(hook in vars(callback) for callback in callbacks for hook in _BATCH_HOOKS) or any(
         getattr(kind, hook) is not getattr(keras.callbacks.Callback, hook) for kind in own for hook in _BATCH_HOOKS
     )
 
 
 def callback_states(callbacks: Sequence[keras.callbacks.Callback]) -> list[dict[str, Any]]:
-    """Returns each callback's public attributes that are plain values (best, wait, ...), to be saved with the run."""
+    """Returns each callback's public attributes that are plain values (best, wait, ...), to be saved with the run.
+
+    `min_delta` is left out: Keras's callbacks turn its sign when they are first used, so that it would be turned twice.
+    """
     kept = (bool, int, float, str, type(None), np.floating, np.integer)
     return [
         {"type": type(callback).__name__}
         | {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in vars(callback).items()
-            if not name.startswith("_") and isinstance(value, kept)
+            if not name.startswith("_") and name != "min_delta" and isinstance(value, kept)
         }
         for callback in callbacks
     ]

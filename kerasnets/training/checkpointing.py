@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import keras
 
@@ -29,6 +30,9 @@ class Checkpointer:
         state: Where it is.
         best: Knows the best weights.
         callbacks: All callbacks, whose plain attributes are kept.
+
+    Attributes:
+        taken_up: What `take_up` found of the callbacks' attributes.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Checkpointer:
     ):
         self.parts, self.state, self.best, self.callbacks = parts, state, best, callbacks
         self.folder = parts.folder.checkpoints
+        self.taken_up: list[dict[str, Any]] = []
         self.written_at: tuple[int, int] | None = None
         self.best_written = 0
         self.last_time = time.perf_counter()
@@ -66,7 +71,8 @@ class Checkpointer:
         seconds = state.seconds
         vars(state).update(meta["state"])
         state.seconds = {name: state.seconds.get(name, 0.0) + value for name, value in seconds.items()}
-        restore_callbacks(self.callbacks, meta["callbacks"])
+        self.taken_up = meta["callbacks"]
+        restore_callbacks(self.callbacks, self.taken_up)
         self.best_written = self.best.best_epoch
         for late in self.folder.glob("best-*.ckpt"):
             if late.name > _best_name(self.best.best_epoch):

@@ -7,11 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasnets.training.callbacks import (
-    BestCheckpoint,
-    rate_scheduler,
-    wants_every_batch,
-)
+from kerasnets.training.callbacks import BestCheckpoint, rate_scheduler, restore_callbacks, wants_every_batch
 from kerasnets.training.checkpointing import Checkpointer
 from kerasnets.training.config import parse_seconds
 from kerasnets.training.interrupt import Interrupted, SignalFlag
@@ -38,9 +34,12 @@ class TrainingLoop:
         self.config, self.steps_per_epoch = parts.config, parts.steps_per_epoch
         self.schedule = make_schedule(self.config, self.steps_per_epoch)
         self.best = BestCheckpoint(lambda: capture(model=parts.averages or parts.model.weights))
-        self.own = [rate_scheduler(lambda epoch: self._scheduled(epoch * self.steps_per_epoch)), self.best]
+        begin = rate_scheduler(lambda epoch: state.rate_scale * self._scheduled(epoch * self.steps_per_epoch))
+        self.own = [begin, self.best]
         self.all_callbacks = [*self.own, *parts.callbacks]
-        self.callbacks = keras.callbacks.CallbackList(self.all_callbacks, model=parts.model)
+        self.callbacks = keras.callbacks.CallbackList(
+            self.all_callbacks, model=parts.model, epochs=self.config.epochs, steps=self.steps_per_epoch, verbose=0
+        )
         self.one_by_one = wants_every_batch(parts.callbacks)
         self.recent: deque[dict[str, float]] = deque(maxlen=20)
         self.step_seconds: float | None = None
@@ -56,13 +55,13 @@ class TrainingLoop:
             Interrupted: A signal came; a checkpoint is written.
             Diverged: A loss or gradient was not finite.
         """
-        state, model = self.state, self.parts.model
-        model.stop_training = False
+        state = self.state
+        self.parts.model.stop_training = False
         self.callbacks.on_train_begin()
-        while state.epoch < self.config.epochs and not state.stopped:
+        restore_callbacks(self.all_callbacks, self.checkpointer.taken_up)  # Keras's own forget it when training begins
+        # A run that was killed after it stopped inside an epoch still has to end that epoch.
+        while state.epoch < self.config.epochs and (self.resuming or not state.stopped):
             self._epoch()
-            if model.stop_training:
-                state.stopped = state.stopped or "a callback stopped the run"
         self._leave_if_asked()
         self.callbacks.on_train_end()
         self.checkpointer.write()
@@ -99,6 +98,7 @@ class TrainingLoop:
         now = float(self.parts.optimizer.main.learning_rate.numpy())
         self.callbacks.on_train_batch_end(state.step - 1, self._logs())
         self._notice_new_rate(now, factors[-1])
+        self._notice_stop()
         self._spend(time.perf_counter() - start, record, compiling)
         self.parts.progress.steps(state, self.steps_per_epoch, self._logs(), len(rates), self.step_seconds)
         self.checkpointer.write_if_due()
@@ -138,6 +138,10 @@ class TrainingLoop:
         after = float(self.parts.optimizer.main.learning_rate.numpy())
         if after != before:
             self.state.base_rate = after / factor
+
+    def _notice_stop(self) -> None:
+        if self.parts.model.stop_training:
+            self.state.stopped = self.state.stopped or "a callback stopped the run"
 
     def _spend(self, seconds: float, record: StepRecord, compiling: bool) -> None:
         state = self.state
@@ -181,6 +185,10 @@ class TrainingLoop:
         # Callbacks choose and stop by what they see: never by the test split.
         seen = {key: value for key, value in logs.items() if not key.startswith("test_")}
         self.callbacks.on_epoch_end(state.epoch, seen | {"learning_rate": row["learning_rate"]})
+        # The schedule sets the rate again when the next epoch begins: it is scaled by what a callback asked for here.
+        after = float(self.parts.optimizer.main.learning_rate.numpy())
+        state.rate_scale *= after / row["learning_rate"] if row["learning_rate"] else 1.0
+        self._notice_stop()
         state.rows.append(row)
         state.epoch, state.step = state.epoch + 1, 0
         self._stop_early()

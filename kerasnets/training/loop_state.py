@@ -31,6 +31,7 @@ class LoopState:
         step: Steps completed in the present epoch.
         total_steps: Steps that the schedule is planned for.
         base_rate: Rate that the epoch began with (a callback may have changed it).
+        rate_scale: What the callbacks have multiplied the rate with at the ends of epochs; it scales the schedule.
         sums: Of the present epoch: loss, correct, count, penalty (of the last step), gradient_norm and steps.
         rows: One dictionary an epoch, the content of ``results.csv``.
         seconds: Spent so far, by what it was spent on.
@@ -43,6 +44,7 @@ class LoopState:
     epoch: int = 0
     step: int = 0
     base_rate: float = 0.0
+    rate_scale: float = 1.0
     sums: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_SECONDS, 0.0))

@@ -8,6 +8,8 @@ from kerasnets.training.config import TrainConfig
 # Where triangular and one_cycle reach their peak when warmup_epochs is 0.
 _PEAK = {"triangular": 0.23, "one_cycle": 0.3}
 _START = {"triangular": 0.2, "one_cycle": 0.04}
+# Many epochs of a steep decay would reach 0, and a rate of 0 can no longer be compared with another.
+_LEAST = 1e-30
 
 Schedule = Callable[[int, int], float]
 
@@ -18,7 +20,7 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:
     With w warm-up steps and p = (step - w) / (total_steps - w) in [0, 1):
 
     * constant: learning_rate.
-    * step: learning_rate * schedule_decay ** epoch.
+    * step: learning_rate * schedule_decay ** epoch, the factor not below 1e-30.
     * cosine: from learning_rate down to final * learning_rate along half a cosine in p.
     * triangular: from 0.2 of the rate straight up to the peak, straight down to final (the shape of cifar10-airbench).
     * one_cycle: from 0.04 of the rate up to the peak and down to final, both along half a cosine
@@ -43,7 +45,7 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:
         return peak * rising(step)
 
     def step_decay(step: int, total: int) -> float:
-        return peak * rising(step) * config.schedule_decay ** (step // steps_per_epoch)
+        return peak * rising(step) * max(_LEAST, config.schedule_decay ** (step // steps_per_epoch))
 
     def cosine(step: int, total: int) -> float:
         return peak * rising(step) * _half_cosine(1.0, final, progress(step, total))

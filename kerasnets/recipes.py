@@ -3,7 +3,7 @@
 from typing import Any
 
 from kerasnets.errors import InputError
-from kerasnets.training.config import TrainConfig, _check_keys
+from kerasnets.training.config import TrainConfig, check_keys
 
 # What `--arch best` and `--arch worst` stand for; a data set that is not listed uses the first line.
 _BEST = {"": "cifarnet", "tiny_imagenet": "tinynet"}
@@ -52,7 +52,7 @@ _BY_ARCH = {
     "scratch_mlp": _SCRATCH,
     "tiny_leaky": _TINY_LEAKY,
 }
-# Where a data set needs other settings than its network's report: written digits and clothes are not mirrored.
+# Where a data set needs other settings than its network's report: written digits are not mirrored.
 _BY_DATASET = {
     "digits": {"epochs": 15, "batch_size": 64, "crop_padding": 1, "flip": "none", "normalization": "dataset"},
     "mnist": {"epochs": 5, "batch_size": 128, "crop_padding": 2, "flip": "none", "normalization": "dataset"},
@@ -79,7 +79,7 @@ def recipe(dataset: str, arch: str = "best", **overrides: Any) -> TrainConfig:
     """
     if not isinstance(dataset, str) or not dataset:
         raise InputError(f"dataset must be a name such as cifar10. Received: {dataset!r}.")
-    _check_keys(overrides)
+    check_keys(overrides)
     arch = resolve_arch(dataset, arch)
     settings = _BY_ARCH.get(arch, {}) | (_BY_DATASET.get(dataset, {}) if arch in ("cifarnet", "resblocks") else {})
     return TrainConfig(**({"dataset": dataset, "arch": arch} | settings | overrides))

@@ -37,7 +37,7 @@ class TrainConfig:
         momentum: Momentum of sgd and rmsprop, beta_1 of adam and adamw.
         nesterov: Nesterov's form of momentum (sgd).
         weight_decay: L2 strength, added to the gradient as decay times weight (sgd, rmsprop, adam) or decoupled
-        (adamw).
+            (adamw).
         bias_learning_rate_scale: Rate of biases and normalisation weights, as a multiple of learning_rate.
         bias_weight_decay: Decay of biases and normalisation weights; without it, weight_decay.
         ema: Decay a step of an exponential moving average of the weights, which is then what is evaluated; 0 is off.
@@ -125,14 +125,15 @@ class TrainConfig:
 
     def _check_together(self):
         given = (self.normalization_mean, self.normalization_std)
-        if (self.normalization == "given") != all(given):
+        if [value is not None for value in given] != [self.normalization == "given"] * 2:
             raise InputError(
                 f"normalization given needs normalization_mean and normalization_std, other kinds take neither. "
                 f"Received: {self.normalization} with mean {given[0]} and std {given[1]}."
             )
-        if self.normalization == "given" and (len(given[0]) != len(given[1]) or min(given[1]) <= 0):
+        if self.normalization == "given" and not _match(*given):
             raise InputError(
-                f"normalization_std must be positive, one for each mean. Received: {given[0]} and {given[1]}."
+                "normalization_mean and normalization_std must be lists of numbers, one a channel, the std above 0. "
+                f"Received: {given[0]} and {given[1]}."
             )
         if self.early_stopping and not self.validation:
             raise InputError(
@@ -148,7 +149,7 @@ class TrainConfig:
 
     def replace(self, **changes: Any) -> "TrainConfig":
         """Returns a copy with the named fields changed; an unknown name is an `InputError`."""
-        _check_keys(changes)
+        check_keys(changes)
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,12 +188,20 @@ def _check_number(name: str, value: Any, low: float, high: float, remedy: str) -
         return
     whole = TrainConfig.__dataclass_fields__[name].type in (int, int | None)
     kind = "a whole number" if whole else "a number"
-    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not good or not low <= value <= high:
         raise InputError(f"{name} must be {kind} from {low:g} to {high:g}. Received: {value!r}. {remedy}".rstrip())
 
 
-def _check_keys(values: dict[str, Any]) -> None:
+def _match(mean: Any, std: Any) -> bool:
+    if not isinstance(mean, list) or not isinstance(std, list) or not 0 < len(mean) == len(std):
+        return False
+    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in mean + std)
+    return numbers and min(std) > 0
+
+
+def check_keys(values: dict[str, Any]) -> None:
+    """Raises an `InputError` that names the closest field for a key that is none."""
     for key in values:
         if key not in TrainConfig.__dataclass_fields__:
             raise InputError(f"Unknown setting {key!r}. {closest(str(key), TrainConfig.__dataclass_fields__)}")
@@ -204,9 +213,10 @@ def parse_seconds(text: str) -> float:
     Raises:
         InputError: The text is none of these.
     """
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
-    joined = "".join(number + unit for number, unit in parts)
-    if not parts or joined != re.sub(r"\s+", "", str(text).lower()) or any(unit not in _UNITS for _, unit in parts):
+    # "90 s" and "1h 30m" are durations, "1 30" is none.
+    compact = re.sub(r"(?<=\d)\s+(?=[a-z])|(?<=[a-z])\s+(?=\d)", "", str(text).strip().lower())
+    parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]*)", compact)
+    if not parts or "".join(map("".join, parts)) != compact or any(unit not in _UNITS for _, unit in parts):
         raise InputError(f"A time must look like 90s, 30m, 8h or 1h30m. Received: {text!r}.")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
@@ -223,7 +233,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     Raises:
         InputError: A key is unknown (the closest is named), or a value is out of its range.
     """
-    _check_keys(values)
+    check_keys(values)
     for key, example in (("dataset", "cifar10"), ("arch", "cifarnet")):
         if key not in values:
             raise InputError(f"A configuration must name its {key}. Received none. Add, for example, {key}: {example}.")

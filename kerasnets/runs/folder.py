@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,7 @@ class RunFolder:
         A folder that exists is never written to: the same name again gets ``-2``, ``-3`` and so on.
 
         Raises:
-            OSError: The folder cannot be made.
-            InputError: Another process locked it first.
+            OSError: The folder cannot be made or written; none is left behind.
         """
         parent = Path(parent)
         parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,12 @@ class RunFolder:
             except FileExistsError:
                 number += 1
         folder = cls(path)
-        write_text_atomic(path / "config.yaml", config_text)
+        try:
+            write_text_atomic(path / "config.yaml", config_text)
+        except BaseException:
+            folder.close()
+            shutil.rmtree(path, ignore_errors=True)  # a full disk leaves no folder that is no run
+            raise
         return folder
 
     @classmethod

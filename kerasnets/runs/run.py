@@ -31,7 +31,11 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """Every setting, as in ``config.yaml``."""
-        return yaml.safe_load(self._text("config.yaml"))
+        try:
+            return yaml.safe_load(self._text("config.yaml"))
+        except yaml.YAMLError as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{self.path / 'config.yaml'} must be YAML. Received: {reason}.") from None
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -109,6 +109,11 @@ def prepare(
 
 
 def _split(config: TrainConfig, source: ImageSource) -> ImageSource:
+    if config.test_curve and "test" not in source.splits:
+        raise InputError(
+            f"test_curve needs a test split. Received: {config.test_curve} with {source.name}, which has "
+            f"{', '.join(source.splits)}. Set test_curve to 0."
+        )
     if config.limit_train is not None:
         source = limit_train(source, config.limit_train)
     return carve_validation(source, config.validation, config.seed)

@@ -21,9 +21,11 @@ TRAIN_IMAGES = 10_000
 EPOCHS = 3
 SEED = 0
 # Accuracy on the 10,000 test images that this very run must reach: the measured value less a margin for other machines.
-MINIMUM_ACCURACY = 0.40
-# The run is killed this long after its first finished epoch: in the middle of the second.
-SECONDS_INTO_SECOND_EPOCH = 8
+# Measured: 0.4245 (seed 0, bfloat16, 2 cores).
+MINIMUM_ACCURACY = 0.36
+# The run is killed this long after its first finished epoch: in the middle of the second, past a checkpoint in it.
+SECONDS_INTO_SECOND_EPOCH = 10
+CHECKPOINT_SECONDS = 3
 PATIENCE_SECONDS = 900
 
 COMMANDS = Path(sys.executable).parent
@@ -53,6 +55,7 @@ def train_and_kill(output: Path, data_dir: str) -> Path:
     """Starts the run, kills it with SIGKILL in its second epoch, and returns its folder."""
     line = command("train", "cifar10", "--arch", ARCH, "--data-dir", data_dir, "--output", output)
     line += ["--limit-train", str(TRAIN_IMAGES), "--epochs", str(EPOCHS), "--seed", str(SEED)]
+    line += ["--checkpoint-seconds", str(CHECKPOINT_SECONDS)]
     print("$", *line, flush=True)
     process = subprocess.Popen(line)
     give_up = time.monotonic() + PATIENCE_SECONDS

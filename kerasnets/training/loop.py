@@ -45,7 +45,8 @@ class TrainingLoop:
         self.step_seconds: float | None = None
         self.run_steps: Callable | None = None
         self.checkpointer = Checkpointer(parts, state, self.best, self.all_callbacks)
-        self.checkpointer.take_up()
+        if not self.checkpointer.take_up():
+            self.checkpointer.write()  # killed before the next one, the run still starts from weights that were given
         self.resuming = state.step > 0
 
     def run(self) -> None:

@@ -56,7 +56,7 @@ def first_not_finite(model: keras.Model, images: tf.Tensor, labels: tf.Tensor, l
         if _bad(weight.numpy()):
             return {"place": "weight", "name": weight.path, "not_finite": _bad(weight.numpy()), "largest_input": None}
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    probe = keras.Model(model.inputs, [layer.output for layer in layers])
+    probe = keras.Model(model.input, [layer.output for layer in layers])
     with tf.GradientTape() as tape:
         outputs = probe(images, training=True)
         outputs = outputs if isinstance(outputs, list) else [outputs]
@@ -112,7 +112,7 @@ def describe(diagnosis: dict[str, Any]) -> str:
         "gradient": f"the gradient of {first['name']}",
         "nowhere": "the sum over the batch",
     }.get(first["place"], f"the {first['place']} {first['name']}")
-    norms = ", ".join(f"{step['gradient_norm']:.3g}" for step in diagnosis["recent_steps"][-5:])
+    norms = ", ".join(f"{step['gradient_norm']:.3g}" for step in diagnosis["recent_steps"][-6:-1]) or "none"
     return (
         f"Training stopped in epoch {diagnosis['epoch']}, step {diagnosis['step_in_epoch']}: {place} was the first "
         f"that is not finite.\nLearning rate {diagnosis['learning_rate']:g}; gradient norms before: {norms}.\n"

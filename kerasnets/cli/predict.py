@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerasnets.cli.arguments import new_parser, parse
@@ -71,6 +72,9 @@ def _write_csv(answers: pd.DataFrame, target: str) -> None:
     text = answers.to_csv(index=False, lineterminator="\n")
     if target == "-":
         sys.stdout.write(text)
+    elif Path(target).exists() and not Path(target).is_file():
+        # A pipe or a device takes the text itself; renaming a file over it would put it away.
+        Path(target).write_text(text, encoding="utf-8")
     else:
         write_text_atomic(target, text)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -51,6 +52,11 @@ def test_table_file_and_stdout_say_the_same(capsys, tiny_run, images, tmp_path):
     assert all(f"{float(row['probability']):.4f}" in table for row in rows)
 
 
+def test_a_device_is_written_to_and_not_replaced(tiny_run, images):
+    assert main([str(tiny_run), *images, "--csv", "/dev/null"]) == 0
+    assert Path("/dev/null").is_char_device()
+
+
 MISTAKES = {
     "RUN": "images must be given",
     "RUN nowhere.png": "An image file was expected. Received: nowhere.png, which does not exist.",
@@ -58,6 +64,8 @@ MISTAKES = {
     "RUN IMAGE --top 0": "top must be at least 1. Received: 0.",
     "RUN IMAGE --csv - --json": "stdout takes one of --json and --csv -. Received: both.",
     "RUN IMAGE --csv /dev/null/x.csv": "/dev/null",
+    "RUN IMAGE --csv /dev/full": "No space left on device. Free some space or name a folder on another disk.",
+    "RUN IMAGE --csv /tmp": "Is a directory: /tmp. Name a file.",
     "RUN IMAGE --tpo 3": "Unknown flag --tpo. Did you mean --top?",
     "nowhere IMAGE": "A run folder or an exported network was expected. Received: nowhere, which is no folder.",
 }

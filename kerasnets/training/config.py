@@ -51,7 +51,8 @@ class TrainConfig:
         crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
-        normalization: Mean and standard deviation a channel: the training images' own, 0.5 and 0.5, or those given.
+        normalization: Mean and standard deviation a channel: the training images' own (dataset), 0.5 and 0.5 (half),
+            0 and 1, which leaves the images in [0, 1] (none), or those given.
         normalization_mean: Mean of each channel in [0, 1], for normalization given.
         normalization_std: Standard deviation of each channel in [0, 1], for normalization given.
         validation: Share of the training images held out, stratified; with it the epoch of the best validation
@@ -91,7 +92,7 @@ class TrainConfig:
     crop_padding: int = 0
     crop_mode: Literal["zero", "reflect"] = "zero"
     flip: Literal["none", "random", "alternating"] = "none"
-    normalization: Literal["dataset", "half", "given"] = "dataset"
+    normalization: Literal["dataset", "half", "none", "given"] = "dataset"
     normalization_mean: list[float] | None = None
     normalization_std: list[float] | None = None
     validation: float = 0.0

@@ -25,6 +25,8 @@ from pipelines.source import ImageSource
 from pipelines.sources import load_source
 from pipelines.splits import carve_validation, limit_train
 
+_CONSTANTS = {"half": (0.5, 0.5), "none": (0.0, 1.0)}
+
 
 @dataclass(kw_only=True)
 class Setup:
@@ -145,8 +147,9 @@ def _normalization(config: TrainConfig, source: ImageSource) -> tuple[list[float
     if config.normalization == "dataset":
         mean, std = source.channel_statistics("train")
         return [float(value) for value in mean], [float(value) for value in std]
-    if config.normalization == "half":
-        return [0.5] * channels, [0.5] * channels
+    if config.normalization in _CONSTANTS:
+        mean, std = _CONSTANTS[config.normalization]
+        return [mean] * channels, [std] * channels
     if len(config.normalization_mean) != channels:
         raise InputError(
             f"normalization_mean must have {channels} values for images of {source.name}. "

@@ -84,7 +84,7 @@ def steps(*norms):
     [
         ("input", 0.01, [1, 1, 1, 1], "images themselves"),
         ("loss", 0.01, [1, 1, 1, 1], "logarithm of zero"),
-        ("layer output", 0.01, [1, 3, 30, 400], "too high: the weights ran away, and the gradient norm grew from 1 to 400"),
+        ("layer output", 0.01, [1, 3, 30, 400], "ran away, and the gradient norm grew from 1 to 400"),
         ("layer output", 10.0, [1, 1, 1, 1], "rate 10 is too high"),
         ("layer output", 0.01, [1, 1, 1, 1], "not high in itself"),
     ],

@@ -44,8 +44,9 @@ for name, dropout in (("normnet", 0.0), ("dropnet", 0.3)):
     MODEL_FACTS[name] = Facts(source="test", image_shape=(8, 8, 1), num_classes=10)
 
 def config(devices, **changes):
-    settings = dict(dataset="digits", arch="normnet", epochs=2, batch_size=25, limit_train=101, ema=0.9, precision="float32",
-                    crop_padding=1, checkpoint_seconds=0.0, weight_decay=0.01, bias_weight_decay=0.0, validation=0.0)
+    settings = dict(dataset="digits", arch="normnet", epochs=2, batch_size=25, limit_train=101, ema=0.9,
+                    precision="float32", crop_padding=1, checkpoint_seconds=0.0, weight_decay=0.01,
+                    bias_weight_decay=0.0)
     return TrainConfig(**(settings | changes), devices=devices, output=sys.argv[1] + "/" + devices)
 
 class Stop(keras.callbacks.Callback):
@@ -66,10 +67,8 @@ result["test"] = [run.summary["test"]["correct"] for run in (one, two)]
 seen = {}
 class Look(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
-        seen["spread"] = max(
-            float(np.abs(np.subtract(*[copy.numpy() for copy in strategy.experimental_local_results(weight.value)])).max())
-            for weight in self.model.weights
-        )
+        copies = [strategy.experimental_local_results(weight.value) for weight in self.model.weights]
+        seen["spread"] = max(float(np.abs(first.numpy() - second.numpy()).max()) for first, second in copies)
 whole = train(config("cpu:2", arch="dropnet"), callbacks=[Look()])
 result["spread"] = seen["spread"]
 try:

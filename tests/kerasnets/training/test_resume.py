@@ -137,8 +137,11 @@ def assert_same(run, reference):
     assert (run.path / "results.csv").read_bytes() == (reference.path / "results.csv").read_bytes()
     assert run.summary["test"] == reference.summary["test"]
     assert run.summary["best"] == reference.summary["best"]
-    best, _ = load_checkpoint(run.path / "checkpoints" / run.summary["checkpoints"]["best"])
-    for name, value in load_checkpoint(reference.path / "checkpoints" / reference.summary["checkpoints"]["best"])[0].items():
+    best, expected = (
+        load_checkpoint(r.path / "checkpoints" / r.summary["checkpoints"]["best"])[0] for r in (run, reference)
+    )
+    assert best.keys() == expected.keys()
+    for name, value in expected.items():
         np.testing.assert_array_equal(best[name], value, err_msg=name)
 
 

@@ -74,7 +74,7 @@ def summarise(
         "epochs": len(rows),
         "selection": selection,
         "test": test,
-        "test_curve": {"epochs": len(curve), "mean_accuracy": float(np.mean(curve))} if curve else None,
+        "test_curve": _curve(curve) if curve else None,
         "last": rows[-1] if rows else None,
         "best": next((row for row in rows if state.best and row["epoch"] == state.best["epoch"]), None),
         "seconds": {"total": sum(state.seconds.values())} | state.seconds,
@@ -86,6 +86,15 @@ def summarise(
     } | parts.meta["sizes"]
     write_json_atomic(parts.folder.path / "summary.json", summary)
     return summary
+
+
+def _curve(accuracies: list[float]) -> dict[str, Any]:
+    return {
+        "epochs": len(accuracies),
+        "mean_accuracy": float(np.mean(accuracies)),
+        "split": "test",
+        "selection": f"mean of the last {len(accuracies)} epochs",
+    }
 
 
 def _last_checkpoint(parts: Parts) -> str | None:

@@ -59,9 +59,10 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
     try:
         with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, OSError) as error:
-        raise CheckpointError(f"{path} must hold plain arrays. Received: {error}.") from None
-    return arrays, json.loads(arrays.pop(_META).tobytes())
+        meta = json.loads(arrays.pop(_META).tobytes())
+    except (ValueError, KeyError, zipfile.BadZipFile, OSError) as error:
+        raise CheckpointError(f"{path} must hold plain arrays and a description. Received: {error}.") from None
+    return arrays, meta
 
 
 def checkpoint_files(folder: str | Path) -> list[Path]:

@@ -1,0 +1,87 @@
+"""The recipes are those of the published reports, and every one fits its network."""
+
+import pytest
+
+from kerasnets.errors import InputError
+from kerasnets.models.names import MODEL_NAMES
+from kerasnets.recipes import recipe, resolve_arch
+from kerasnets.training.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("dataset", "arch", "expected"),
+    [
+        ("cifar10", "best", "cifarnet"),
+        ("cifar10", "worst", "resblocks"),
+        ("tiny_imagenet", "best", "tinynet"),
+        ("tiny_imagenet", "worst", "resblocks"),
+        ("never_heard_of", "best", "cifarnet"),
+        ("cifar10", "tiny_leaky", "tiny_leaky"),
+        ("cifar10", "no_such_network", "no_such_network"),  # refused later, with the known ones
+    ],
+)
+def test_resolve_arch(dataset, arch, expected):
+    assert resolve_arch(dataset, arch) == expected
+
+
+def settings(dataset, arch, *names):
+    values = recipe(dataset, arch).to_dict()
+    return tuple(values[name] for name in names)
+
+
+@pytest.mark.parametrize("arch", ["best", "worst", "cifarnet", "resblocks"])
+def test_cifar_report(arch):
+    # "batch 256, SGD learning rate 0.01, momentum 0.9, 20 epochs, seed 0; padding 4, flip, mean and std 0.5"
+    names = ("batch_size", "optimizer", "learning_rate", "momentum", "epochs", "seed", "schedule", "weight_decay")
+    assert settings("cifar10", arch, *names) == (256, "sgd", 0.01, 0.9, 20, 0, "constant", 0.0)
+    names = ("crop_padding", "crop_mode", "flip", "normalization", "loss")
+    assert settings("cifar10", arch, *names) == (4, "zero", "random", "half", "cross_entropy")
+
+
+def test_tiny_imagenet_report():
+    names = ("arch", "batch_size", "learning_rate", "momentum", "weight_decay", "epochs", "flip", "normalization")
+    assert settings("tiny_imagenet", "best", *names) == ("tinynet", 256, 0.01, 0.9, 0.0005, 10, "random", "half")
+
+
+def test_step_schedule_report():
+    # "learning rate 0.05 multiplied by 0.9 after every epoch", momentum and batch as assumed there
+    names = ("learning_rate", "schedule", "schedule_decay", "momentum", "batch_size", "epochs")
+    assert settings("tiny_imagenet", "tiny_leaky", *names) == (0.05, "step", 0.9, 0.9, 128, 100)
+
+
+@pytest.mark.parametrize("arch", ["lazynet", "boringnet", "coolnet_v7", "coolnet_v10", "lenet_bn"])
+def test_coolnet_reports(arch):
+    names = ("batch_size", "learning_rate", "momentum", "epochs")
+    assert settings("cifar10", arch, *names) == (4, 0.01, 0.9, 50)
+
+
+def test_written_digits_are_not_mirrored():
+    for dataset in ("digits", "mnist"):
+        assert settings(dataset, "best", "flip", "normalization") == ("none", "dataset")
+
+
+@pytest.mark.parametrize("arch", MODEL_NAMES)
+def test_every_network_has_a_recipe_of_its_own(arch):
+    plain = TrainConfig(dataset="cifar10", arch=arch)
+    assert recipe("cifar10", arch) != plain
+
+
+def test_overrides():
+    config = recipe("cifar10", epochs=3, learning_rate=0.5)
+    assert (config.epochs, config.learning_rate, config.batch_size) == (3, 0.5, 256)
+
+
+@pytest.mark.parametrize("dataset", ["", None, 3])
+def test_dataset_must_be_a_name(dataset):
+    with pytest.raises(InputError, match="dataset must be a name such as cifar10. Received: "):
+        recipe(dataset)
+
+
+def test_unknown_override():
+    with pytest.raises(InputError, match="Unknown setting 'epoch'.*Did you mean 'epochs'"):
+        recipe("cifar10", epoch=3)
+
+
+def test_override_out_of_range():
+    with pytest.raises(InputError, match="epochs must be a whole number from 1"):
+        recipe("cifar10", epochs=0)

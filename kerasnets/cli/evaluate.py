@@ -40,13 +40,9 @@ def _run(argv: list[str]) -> int:
     with results_on_stdout(options.json) as print_json:
         set_threads(options.threads)
         predictor = load_predictor(options.model)
-        config = _config(options.model)
         if options.split != "test":
-            source = _as_in_the_run(source, config)
-        loss = _loss(predictor, config)
-        evaluation = evaluate(
-            predictor, source, options.split, tta=options.tta, loss=loss, selection=predictor.selection
-        )
+            source = _as_in_the_run(source, _config(options.model))
+        evaluation = evaluate(predictor, source, options.split, tta=options.tta)
         print_json({"model": options.model} | evaluation.to_json())
     if not options.json:
         from kerasnets.cli.tables import print_evaluation
@@ -90,17 +86,6 @@ def _config(model: str) -> dict[str, Any]:
 
     path = Path(model) / "config.yaml"
     return load_config(path).to_dict() if path.is_file() else read_card(model)["config"]
-
-
-def _loss(predictor: Any, config: dict[str, Any]) -> str:
-    """The loss to report, so that it is the quantity that the run reported."""
-    from kerasnets.models import build_model, output_kind
-    from kerasnets.training.losses import evaluated_loss
-
-    # An exported model does not say whether it ended in logits or in probabilities; the network's builder does.
-    classes = len(predictor.class_names)
-    model = build_model(config["arch"], predictor.image_shape, classes, **config["arch_options"])
-    return evaluated_loss(config["loss"], output_kind(model))
 
 
 def _as_in_the_run(source: ImageSource, config: dict[str, Any]) -> ImageSource:

@@ -39,6 +39,9 @@ def print_run(run: Run) -> None:
     summary = run.summary
     if summary.get("test"):
         print(f"Test {_accuracy(summary['test'])}; weights: {summary['test']['selection']}.")
+    if summary.get("test_curve"):
+        curve = summary["test_curve"]
+        print(f"Test accuracy, {curve['selection']}: {curve['mean_accuracy']:.2%}.")
     if summary["status"] == "diverged":
         print(f"The run diverged: {run.path}/diagnosis.json says where and what to try.")
     print(f"Run folder: {run.path}")

@@ -21,8 +21,10 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk is reported without saying where
         raise
     # Without this the rename itself may be lost in a power cut.
     folder = os.open(path.parent, os.O_RDONLY)

@@ -129,6 +129,18 @@ def _ends_with_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
+def check_output(folder: str | Path) -> None:
+    """Raises an `InputError` unless runs can be written below the folder, which need not exist yet."""
+    existing = Path(folder).absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(
+            f"output must be a folder that can be written. Received: {folder} ({existing} "
+            f"{'is read-only' if existing.is_dir() else 'is a file'}). Use --output with another folder."
+        )
+
+
 def check_run_path(path: Path) -> None:
     """Raises an `InputError` unless the folder holds a run (a ``config.yaml``)."""
     if not path.is_dir():

@@ -1,4 +1,7 @@
-"""Training: the configuration, the step and epoch loop, schedules, losses, optimisers and exact resume."""
+"""Training: the configuration, the step and epoch loop, schedules, losses, optimisers and exact resume.
+
+The functions are `kerasnets.train` and `kerasnets.resume`: here ``train`` is the module that holds them.
+"""
 
 import importlib
 
@@ -6,8 +9,6 @@ _WHERE = {
     "TrainConfig": "config",
     "load_config": "config",
     "Interrupted": "interrupt",
-    "train": "train",
-    "resume": "train",
 }
 __all__ = sorted(_WHERE)
 

@@ -261,4 +261,7 @@ def load_config(path: str | Path) -> TrainConfig:
         raise InputError(f"{path} must be YAML. Received: {str(error).splitlines()[0]}.") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold settings, one 'name: value' a line. Received: {type(values).__name__}.")
-    return config_from_dict(values)
+    try:
+        return config_from_dict(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

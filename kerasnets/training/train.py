@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasnets.evaluation.metrics import mean_loss
 from kerasnets.runs.files import write_json_atomic
-from kerasnets.runs.folder import RunFolder
+from kerasnets.runs.folder import RunFolder, check_output
 from kerasnets.runs.run import Run
 from kerasnets.training.config import TrainConfig, config_hash, config_to_yaml, load_config
 from kerasnets.training.diagnosis import describe, diagnose
@@ -53,6 +53,7 @@ def train(
         OSError: The folder cannot be written.
         Interrupted: Ctrl-C or SIGTERM came; the run can be resumed.
     """
+    check_output(config.output)
     setup = prepare(config, source, progress or Silent(), model=model)
     config = setup.config
     name = f"{config.arch}-s{config.seed}-{config_hash(config)}"

@@ -154,9 +154,9 @@ def test_an_unknown_setting_in_the_file_names_the_nearest(capsys, tmp_path):
 
 def test_an_output_folder_that_cannot_be_made(capsys):
     assert main([*TINY, "--output", "/dev/null/runs"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "kerasnets-train: error: Not a directory: /dev/null/runs/digits. "
-        "A part of that path is a file: name another folder."
+    assert capsys.readouterr().err == (
+        "kerasnets-train: error: output must be a folder that can be written. Received: /dev/null/runs "
+        "(/dev/null is a file). Use --output with another folder.\n"
     )
 
 

@@ -1,5 +1,6 @@
 """Files stay whole when the disk is full, the folder is wrong, or the writer is killed."""
 
+import errno
 import json
 import math
 import os
@@ -125,3 +126,14 @@ def test_finite_or_null_leaves_the_value_alone():
     value = {"a": [math.nan]}
     assert finite_or_null(value) == {"a": [None]}
     assert math.isnan(value["a"][0])
+
+
+def test_a_full_disk_says_where(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError) as error:
+        write_bytes_atomic(tmp_path / "file", b"data")
+    assert error.value.filename == str(tmp_path / "file")
+    assert os.listdir(tmp_path) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kerasnets.errors import InputError
-from kerasnets.runs.folder import RESULT_COLUMNS, RunFolder, check_run_path
+from kerasnets.runs.folder import RESULT_COLUMNS, RunFolder, check_output, check_run_path
 
 ROOT = Path(__file__).parents[3]
 
@@ -129,3 +129,22 @@ def test_half_a_log_line_ends_before_the_next(folder):
     lines = (folder.path / "log.jsonl").read_text().splitlines()
     assert len(lines) == 3
     assert [json.loads(lines[number])["event"] for number in (0, 2)] == ["started", "resumed"]
+
+
+def test_output_may_be_made_later(tmp_path):
+    check_output(tmp_path / "not" / "yet" / "there")
+    assert not (tmp_path / "not").exists()
+
+
+def test_output_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        InputError, match=r"output must be a folder that can be written. Received: .*file/runs \(.*is a file\)"
+    ):
+        check_output(tmp_path / "file" / "runs")
+
+
+def test_output_that_is_read_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # permissions do not bind root
+    with pytest.raises(InputError, match=r"is read-only\). Use --output with another folder"):
+        check_output(tmp_path / "runs")

@@ -136,7 +136,7 @@ def test_output_may_be_made_later(tmp_path):
     assert not (tmp_path / "not").exists()
 
 
-def test_output_below_a_file(tmp_path):
+def test_output_checked_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(
         InputError, match=r"output must be a folder that can be written. Received: .*file/runs \(.*is a file\)"

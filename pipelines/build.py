@@ -72,8 +72,7 @@ def training_dataset(
     steps = steps_per_epoch(len(split), batch_size)
     _check_training(steps, seed, start_epoch, start_step, num_replicas)
     num_examples = len(split)
-    with tf.device("CPU:0"):
-        images, labels = tf.constant(split.images), tf.constant(split.labels)
+    images, labels = _tensors(split)
 
     @_plain
     def epoch_parts(epoch):
@@ -112,8 +111,7 @@ def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
         DataError: The split is empty or the batch size is not positive.
     """
     steps = steps_per_epoch(len(split), batch_size)
-    with tf.device("CPU:0"):
-        images, labels = tf.constant(split.images), tf.constant(split.labels)
+    images, labels = _tensors(split)
 
     @_plain
     def batch(step):
@@ -121,6 +119,12 @@ def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
         return images[part], labels[part]
 
     return _in_parallel(tf.data.Dataset.range(steps), batch)
+
+
+def _tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
+    """Images and labels on the CPU. The images are shared, not copied: a constant would take twice their memory."""
+    with tf.device("CPU:0"):
+        return tf.experimental.dlpack.from_dlpack(split.images.__dlpack__()), tf.constant(split.labels)
 
 
 def shuffled_order(num_examples: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:

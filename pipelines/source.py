@@ -10,12 +10,27 @@ from pipelines.errors import DataError
 _CHUNK = 4096  # images whose pixels are counted at once: keeps the int64 copy that bincount makes small
 
 
+# TensorFlow's kernels read vectors of this many bytes at a time.
+_ALIGNMENT = 64
+
+
+def _aligned(images: np.ndarray) -> np.ndarray:
+    if images.flags.c_contiguous and images.ctypes.data % _ALIGNMENT == 0:
+        return images
+    memory = np.empty(images.nbytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    copy = memory[start : start + images.nbytes].reshape(images.shape)
+    copy[...] = images
+    return copy
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """The images and labels of one split.
 
     Attributes:
-        images: (n, height, width, channels) uint8.
+        images: (n, height, width, channels) uint8, contiguous and aligned (copied if it is not), so that TensorFlow can
+            work on the same memory.
         labels: (n,) int32, positions in the source's `class_names`.
 
     Raises:
@@ -36,6 +51,7 @@ class Split:
                 f"Labels must be int32, one for each of the {len(self.images)} images. "
                 f"Received: {self.labels.dtype} of shape {self.labels.shape}. Convert them before making a Split."
             )
+        object.__setattr__(self, "images", _aligned(self.images))
 
     def __len__(self) -> int:
         return len(self.labels)

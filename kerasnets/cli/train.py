@@ -50,11 +50,12 @@ def _run(argv: list[str]) -> int:
     from pipelines.sources import load_source
 
     # Before TensorFlow, so that data that is not there is said at once.
-    source = load_source(config.dataset, config.data_dir)
+    sources = [load_source(config.dataset, config.data_dir)]
     import_tensorflow()
     from kerasnets.training.train import train
 
-    return _train(lambda display: train(config, source=source, progress=display), config, options.json)
+    # Handed over, not lent: with a validation split the images are divided, and the undivided ones can go.
+    return _train(lambda display: train(config, source=sources.pop(), progress=display), config, options.json)
 
 
 def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:

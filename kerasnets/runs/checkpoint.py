@@ -35,8 +35,8 @@ def save_checkpoint(path: str | Path, arrays: dict[str, np.ndarray], meta: dict[
     buffer = io.BytesIO()
     description = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()}, **{_META: description})
-    payload = buffer.getvalue()
-    write_bytes_atomic(path, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+    payload = buffer.getbuffer()
+    write_bytes_atomic(path, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n", payload)
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def write_bytes_atomic(path: str | Path, data: bytes) -> None:
+def write_bytes_atomic(path: str | Path, *parts: bytes | memoryview) -> None:
     """Writes a file so that a crash or a full disk leaves the old content or the new, never half of one.
+
+    Args:
+        path: The file.
+        *parts: Its content, piece after piece, so that large pieces need not be joined in memory first.
 
     Raises:
         OSError: The folder cannot be written, or the disk is full; the old content stays.
@@ -17,7 +21,7 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with open(aside, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)

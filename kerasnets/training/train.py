@@ -55,6 +55,7 @@ def train(
     """
     check_output(config.output)
     setup = prepare(config, source, progress or Silent(), model=model)
+    del source  # the setup holds what is left of it; the undivided images need not stay
     config = setup.config
     name = f"{config.arch}-s{config.seed}-{config_hash(config)}"
     with RunFolder.create(Path(config.output) / config.dataset, name, config_to_yaml(config)) as folder:

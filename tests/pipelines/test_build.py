@@ -1,5 +1,7 @@
 """The training and evaluation streams: order, replay, resume, replicas, and equality with NumPy."""
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +16,7 @@ from pipelines import (
     training_dataset,
 )
 from pipelines.augment import ORDER_STREAM, draw_crops, draw_flips, stream_seed
-from pipelines.build import replica_part, shuffled_order
+from pipelines.build import _tensors, replica_part, shuffled_order
 
 N, BATCH, STEPS = 23, 5, 5
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -220,3 +222,20 @@ def test_options_out_of_range_are_refused(option, value):
 def test_statistics_that_do_not_fit_are_refused_before_the_first_batch():
     with pytest.raises(DataError, match="mean and std must hold 3 finite values each"):
         stream(0, mean=(0.5,))
+
+
+def test_images_share_the_memory_of_the_split():
+    split = make_split(6)
+    images, _ = _tensors(split)
+    assert images.device.endswith("CPU:0")
+    split.images[0, 0, 0, 0] += 1
+    np.testing.assert_array_equal(images.numpy(), split.images)
+
+
+def test_images_outlive_their_split():
+    split = make_split(6)
+    expected = split.images.copy()
+    images, _ = _tensors(split)
+    del split
+    gc.collect()
+    np.testing.assert_array_equal(images.numpy(), expected)

@@ -85,3 +85,16 @@ def test_an_empty_split_has_no_statistics():
     source = make_source(train=make_split([]), test=make_split([0]))
     with pytest.raises(DataError, match="Split 'train' of 'toy' must not be empty"):
         source.channel_statistics()
+
+
+def test_images_are_aligned_and_contiguous():
+    planes = np.arange(2 * 3 * 5 * 4, dtype=np.uint8).reshape(2, 3, 5, 4)
+    split = Split(images=planes.transpose(0, 2, 3, 1), labels=np.zeros(2, np.int32))
+    assert split.images.ctypes.data % 64 == 0
+    assert split.images.flags.c_contiguous
+    np.testing.assert_array_equal(split.images, planes.transpose(0, 2, 3, 1))
+
+
+def test_aligned_images_are_not_copied():
+    split = Split(images=np.zeros((3, 5, 4, 1), np.uint8), labels=np.zeros(3, np.int32))
+    assert Split(images=split.images, labels=split.labels).images is split.images

@@ -157,11 +157,11 @@ class TrainingLoop:
             self._plan()
 
     def _plan(self) -> None:
-        """Plans the schedule to end when the time does, by the steps and evaluations so far."""
+        """Plans the schedule to end when the time does, by the steps, evaluations and reports so far."""
         state = self.state
         spent = sum(state.seconds.values())
         left = parse_seconds(self.config.max_time) - spent
-        cost = (state.seconds["train"] + state.seconds["evaluation"]) / max(1, self._done())
+        cost = sum(state.seconds[name] for name in ("train", "evaluation", "report")) / max(1, self._done())
         planned = self.config.epochs * self.steps_per_epoch
         state.total_steps = min(planned, self._done() + max(0, int(left / max(cost, self.step_seconds))))
         if self._done() >= state.total_steps and state.total_steps < planned:
@@ -196,6 +196,7 @@ class TrainingLoop:
         self.parts.folder.write_results(state.rows)
         self.parts.folder.log("epoch", **row, seconds=state.seconds, evaluation_seconds=seconds)
         self.parts.progress.epoch(row, state)
+        state.seconds["report"] += time.perf_counter() - start - seconds
         self.checkpointer.write_if_due(end_of_epoch=True)
 
     def _splits_to_evaluate(self) -> list[str]:

@@ -228,6 +228,15 @@ def test_max_time_counts_evaluations(fake_run):
     assert run.now <= 80 + 2 * 8
 
 
+def test_max_time_counts_what_callbacks_take(fake_run):
+    run = fake_run(epochs=1000, max_time="80s")
+    run.parts.callbacks = [after_epoch(lambda epoch, logs: setattr(run, "now", run.now + 4.0))]
+    run.run()
+    assert 9 <= len(run.state.rows) <= 11 and run.now <= 80 + 2 * 8
+    assert run.state.seconds["report"] == 4.0 * len(run.state.rows)
+    assert sum(run.state.seconds.values()) == run.now
+
+
 def test_max_time_that_suffices_changes_nothing(fake_run):
     run = fake_run(epochs=4, schedule="cosine", max_time="1h").run()
     assert len(run.rates) == 16 and run.state.stopped is None

@@ -316,6 +316,18 @@ def test_stopped_and_gone_on_with_equals_never_stopped(fake_run, tmp_path, stop)
     assert later.parts.callbacks[0].best == whole.parts.callbacks[0].best
 
 
+def test_rate_set_after_a_batch_outlives_a_stop(fake_run):
+    def lower(callback, step):
+        callback.model.optimizer.learning_rate = 0.125 if step == 4 else callback.model.optimizer.learning_rate
+
+    run = fake_run(epochs=3, callbacks=[AfterBatch(lower)])
+    run.before_step = lambda step: setattr(run.flag, "received", signal.SIGINT if step >= 5 else None)
+    with pytest.raises(Interrupted):
+        run.run()
+    assert run.rates == [0.5] * 5 + [0.125]
+    assert fake_run(run).run().rates == [0.125] * 2 + [0.5] * 4
+
+
 def test_killed_after_a_stop_inside_an_epoch(fake_run):
     class Killed(Exception):
         pass

@@ -108,6 +108,8 @@ class Run:
 def list_runs(root: str | Path = "runs") -> pd.DataFrame:
     """Returns one row a run below a folder, newest last: run, dataset, arch, seed, status, epochs, test accuracy.
 
+    A run whose files cannot be read is listed with status ``damaged``.
+
     Raises:
         InputError: The folder does not exist.
     """
@@ -116,7 +118,10 @@ def list_runs(root: str | Path = "runs") -> pd.DataFrame:
         raise InputError(f"A folder of runs was expected. Received: {root}, which is no folder.")
     rows = []
     for path in sorted(root.glob("**/summary.json"), key=lambda file: file.stat().st_mtime):
-        summary = Run(path.parent).summary
+        try:
+            summary = Run(path.parent).summary
+        except InputError:
+            summary = {"status": "damaged"}
         row = {"run": str(path.parent)} | {
             key: summary.get(key) for key in ("dataset", "arch", "seed", "status", "epochs")
         }

@@ -47,7 +47,8 @@ class TrainConfig:
             (0: 23 % and 30 % of the run).
         final_learning_rate_scale: Last rate of cosine, triangular and one_cycle, as a multiple of learning_rate.
         loss: Function that is made small. cross_entropy_on_probabilities is a known mistake, kept to be studied.
-        label_smoothing: Share of the target that is spread over all classes (cross_entropy).
+        label_smoothing: Share of the target that is spread over all classes (cross_entropy); the train loss is then
+            the smoothed one, validation and test losses are plain.
         crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.

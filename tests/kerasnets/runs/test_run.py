@@ -128,3 +128,13 @@ def test_list_of_no_runs(tmp_path):
     assert table.empty and table.columns.tolist() == columns
     with pytest.raises(InputError, match="A folder of runs was expected. Received: .*nowhere, which is no folder"):
         list_runs(tmp_path / "nowhere")
+
+
+def test_list_runs_goes_on_past_a_damaged_one(tmp_path):
+    for name, text in (("good", '{"status": "finished", "dataset": "digits"}'), ("bad", '{"status":')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text("seed: 0\n")
+        (tmp_path / name / "summary.json").write_text(text)
+    table = list_runs(tmp_path).set_index("run")
+    assert table.status[str(tmp_path / "good")] == "finished"
+    assert table.status[str(tmp_path / "bad")] == "damaged"

@@ -20,6 +20,8 @@ ARCH = "cifarnet"
 TRAIN_IMAGES = 10_000
 EPOCHS = 3
 SEED = 0
+# The published recipe never lowers its rate, and after so few epochs its accuracy jumps; this one ends quietly.
+SCHEDULE = "cosine"
 # Accuracy on the 10,000 test images that this very run must reach: the measured value less a margin for other machines.
 # Measured: 0.4245 (seed 0, bfloat16, 2 cores).
 MINIMUM_ACCURACY = 0.36
@@ -55,7 +57,7 @@ def train_and_kill(output: Path, data_dir: str) -> Path:
     """Starts the run, kills it with SIGKILL in its second epoch, and returns its folder."""
     line = command("train", "cifar10", "--arch", ARCH, "--data-dir", data_dir, "--output", output)
     line += ["--limit-train", str(TRAIN_IMAGES), "--epochs", str(EPOCHS), "--seed", str(SEED)]
-    line += ["--checkpoint-seconds", str(CHECKPOINT_SECONDS)]
+    line += ["--schedule", SCHEDULE, "--checkpoint-seconds", str(CHECKPOINT_SECONDS)]
     print("$", *line, flush=True)
     process = subprocess.Popen(line)
     give_up = time.monotonic() + PATIENCE_SECONDS

@@ -23,8 +23,8 @@ SEED = 0
 # The published recipe never lowers its rate, and after so few epochs its accuracy jumps; this one ends quietly.
 SCHEDULE = "cosine"
 # Accuracy on the 10,000 test images that this very run must reach: the measured value less a margin for other machines.
-# Measured: 0.4245 (seed 0, bfloat16, 2 cores).
-MINIMUM_ACCURACY = 0.36
+# Measured: 0.5637 (seed 0, bfloat16, 2 cores).
+MINIMUM_ACCURACY = 0.50
 # The run is killed this long after its first finished epoch: in the middle of the second, past a checkpoint in it.
 SECONDS_INTO_SECOND_EPOCH = 10
 CHECKPOINT_SECONDS = 3

@@ -180,6 +180,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one_device():
     done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "equal", done.stderr

@@ -140,6 +140,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_outputs(tmp_path):
     for name in MODEL_NAMES:
         model = build_model(name, (16, 16, 3), 3, seed=7)

@@ -180,6 +180,7 @@ def test_signal_then_resume(whole, tmp_path, step, number):
     assert_same(resume(stop.value.run_path), whole)
 
 
+@pytest.mark.slow
 def test_stopped_twice(whole, tmp_path):
     with pytest.raises(Interrupted) as stop:
         train(config_in(tmp_path), callbacks=[StopAt(9)])

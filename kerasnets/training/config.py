@@ -32,10 +32,14 @@ class TrainConfig:
         seed: Decides initial weights, order, augmentation, dropout and the validation split.
         epochs: Passes over the training images.
         batch_size: Images in one step, over all devices together.
-        optimizer: Update rule.
+        optimizer: Update rule. muon orthogonalises the updates of convolution kernels and leaves all other weights to
+            sgd in Nesterov's form.
         learning_rate: Highest rate of the schedule.
         momentum: Momentum of sgd and rmsprop, beta_1 of adam and adamw.
         nesterov: Nesterov's form of momentum (sgd).
+        muon_momentum: Momentum of the convolution kernels (muon).
+        head_learning_rate_scale: Rate of the weights that are neither convolution kernels nor biases nor of a
+            normalisation (muon), as a multiple of learning_rate.
         weight_decay: L2 strength, added to the gradient as decay times weight (sgd, rmsprop, adam) or decoupled
             (adamw).
         bias_learning_rate_scale: Rate of biases and normalisation weights, as a multiple of learning_rate.
@@ -52,6 +56,8 @@ class TrainConfig:
         crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
+        early_sizes: Pairs [size, epochs]: the run begins with the images shrunk to size x size for that many epochs,
+            one pair after the other, and goes on with images of full size.
         normalization: Mean and standard deviation a channel: the training images' own (dataset), 0.5 and 0.5 (half),
             0 and 1, which leaves the images in [0, 1] (none), or those given.
         normalization_mean: Mean of each channel in [0, 1], for normalization given.
@@ -62,6 +68,7 @@ class TrainConfig:
         early_stopping: Stop after this many epochs without a better validation accuracy; 0 is off.
         max_time: Time for training such as 90s, 30m or 8h; the schedule is planned anew to end by then.
         test_curve: Evaluate the test split after each of the last N epochs too (for studies; never used to choose).
+        tta: Test-time augmentation of the last evaluation of the test split; the accuracy without it is reported too.
         precision: Number format of the layers; auto takes bfloat16 where this machine gains by it.
         threads: Processor threads to use; 0 is all.
         devices: Every GPU found or else the CPU (auto), the CPU alone, or N logical CPUs (cpu:N, for testing).
@@ -76,10 +83,12 @@ class TrainConfig:
     seed: int = 0
     epochs: int = 20
     batch_size: int = 128
-    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop", "muon"] = "sgd"
     learning_rate: float = 0.01
     momentum: float = 0.9
     nesterov: bool = False
+    muon_momentum: float = 0.6
+    head_learning_rate_scale: float = 1.0
     weight_decay: float = 0.0
     bias_learning_rate_scale: float = 1.0
     bias_weight_decay: float | None = None
@@ -93,6 +102,7 @@ class TrainConfig:
     crop_padding: int = 0
     crop_mode: Literal["zero", "reflect"] = "zero"
     flip: Literal["none", "random", "alternating"] = "none"
+    early_sizes: list[list[int]] = field(default_factory=list)
     normalization: Literal["dataset", "half", "none", "given"] = "dataset"
     normalization_mean: list[float] | None = None
     normalization_std: list[float] | None = None
@@ -101,6 +111,7 @@ class TrainConfig:
     early_stopping: int = 0
     max_time: str | None = None
     test_curve: int = 0
+    tta: Literal["none", "flip", "flip+shift"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 0
     devices: str = "auto"
@@ -144,10 +155,24 @@ class TrainConfig:
             )
         if self.label_smoothing and self.loss != "cross_entropy":
             raise InputError(f"label_smoothing works with loss cross_entropy. Received: loss {self.loss}.")
+        self._check_early_sizes()
         if self.max_time is not None and parse_seconds(self.max_time) <= 0:
             raise InputError(f"max_time must be above zero. Received: {self.max_time}. Write 90s, 30m or 8h.")
         if not re.fullmatch(r"auto|cpu(:[1-9]\d?)?", self.devices):
             raise InputError(f"devices must be auto, cpu or cpu:N. Received: {self.devices!r}.")
+
+    def _check_early_sizes(self):
+        pairs = self.early_sizes
+        if not isinstance(pairs, list) or not all(_is_size_and_epochs(pair) for pair in pairs):
+            raise InputError(
+                "early_sizes must be pairs of an image size and a number of epochs, whole numbers above 0. "
+                f"Received: {pairs!r}. Write [[24, 3], [28, 2]]."
+            )
+        if sum(epochs for _, epochs in pairs) >= self.epochs and pairs:
+            raise InputError(
+                f"early_sizes must leave at least one of {self.epochs} epochs for images of full size. "
+                f"Received: {pairs}. Take fewer early epochs."
+            )
 
     def replace(self, **changes: Any) -> "TrainConfig":
         """Returns a copy with the named fields changed; an unknown name is an `InputError`."""
@@ -166,6 +191,8 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "batch_size": (1, 1_000_000, ""),
     "learning_rate": (1e-12, 1e6, "0.01 is a common start for sgd, 0.001 for adamw."),
     "momentum": (0, 0.99999, ""),
+    "muon_momentum": (0, 0.99999, ""),
+    "head_learning_rate_scale": (0, 1e6, ""),
     "weight_decay": (0, 1e3, ""),
     "bias_learning_rate_scale": (0, 1e6, ""),
     "bias_weight_decay": (0, 1e3, ""),
@@ -193,6 +220,11 @@ def _check_number(name: str, value: Any, low: float, high: float, remedy: str) -
     good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not good or not low <= value <= high:
         raise InputError(f"{name} must be {kind} from {low:g} to {high:g}. Received: {value!r}. {remedy}".rstrip())
+
+
+def _is_size_and_epochs(pair: Any) -> bool:
+    whole = isinstance(pair, list) and all(isinstance(value, int) and not isinstance(value, bool) for value in pair)
+    return whole and len(pair) == 2 and min(pair) > 0
 
 
 def _match(mean: Any, std: Any) -> bool:

@@ -122,7 +122,7 @@ MISTAKES = {
     "digits --epochs 1.5": "--epochs must be a whole number. Received: 1.5. For example: --epochs 20.",
     "digits --batch-size 0": "batch_size must be a whole number from 1",
     "digits --learning-rate -1": "learning_rate must be a number from",
-    "digits --optimizer sdg": "--optimizer must be one of sgd, adam, adamw, rmsprop. Received: sdg.",
+    "digits --optimizer sdg": "--optimizer must be one of sgd, adam, adamw, rmsprop, muon. Received: sdg.",
     "digits --flip sometimes": "--flip must be one of none, random, alternating. Received: sometimes.",
     "digits --max-time soon": "A time must look like 90s, 30m, 8h or 1h30m. Received: 'soon'.",
     "digits --early-stopping 3": "early_stopping needs held-out images.",

@@ -28,6 +28,8 @@ NUMBERS = {
     "batch_size": (1, 1_000_000),
     "learning_rate": (1e-12, 1e6),
     "momentum": (0, 0.99999),
+    "muon_momentum": (0, 0.99999),
+    "head_learning_rate_scale": (0, 1e6),
     "weight_decay": (0, 1e3),
     "bias_learning_rate_scale": (0, 1e6),
     "bias_weight_decay": (0, 1e3),
@@ -84,7 +86,7 @@ def test_only_two_numbers_may_be_left_out():
         ("flip", True, "Known: alternating, none, random"),
         ("normalization", "imagenet", "Known: dataset, given, half"),
         ("precision", "float16", "Did you mean '.*float"),
-        ("optimizer", ["sgd"], "Known: adam, adamw, rmsprop, sgd"),
+        ("optimizer", ["sgd"], "Known: adam, adamw, muon, rmsprop, sgd"),
     ],
 )
 def test_choices(name, value, answer):
@@ -278,3 +280,12 @@ def test_load_refuses(tmp_path, text, answer):
 def test_load_what_is_not_there(tmp_path):
     with pytest.raises(InputError, match="A configuration file was expected. Received: .*gone.yaml, which does not"):
         load_config(tmp_path / "gone.yaml")
+
+
+def test_early_sizes():
+    assert config(epochs=4, early_sizes=[[16, 1], [24, 2]]).early_sizes == [[16, 1], [24, 2]]
+    for bad in ([16, 1], [[16]], [[16, 0]], [[16, 1.5]], [[True, 1]], "16", [["16", 1]], ((16, 1),)):
+        with pytest.raises(InputError, match=r"early_sizes must be pairs .* Received: .* Write \[\[24, 3\]"):
+            config(epochs=4, early_sizes=bad)
+    with pytest.raises(InputError, match=r"early_sizes must leave at least one of 3 epochs"):
+        config(epochs=3, early_sizes=[[16, 1], [24, 2]])

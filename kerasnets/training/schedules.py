@@ -21,12 +21,13 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:
 
     * constant: learning_rate.
     * step: learning_rate * schedule_decay ** epoch, the factor not below 1e-30.
+    * linear: from learning_rate straight down to final * learning_rate in p.
     * cosine: from learning_rate down to final * learning_rate along half a cosine in p.
     * triangular: from 0.2 of the rate straight up to the peak, straight down to final (the shape of cifar10-airbench).
     * one_cycle: from 0.04 of the rate up to the peak and down to final, both along half a cosine
       (Smith and Topin 2018, the two-phase form).
 
-    Warm-up multiplies constant, step and cosine by (step + 1) / (w + 1), so that no rate is ever 0.
+    Warm-up multiplies constant, step, linear and cosine by (step + 1) / (w + 1), so that no rate is ever 0.
 
     Args:
         config: Shape, highest rate and warm-up.
@@ -47,6 +48,9 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:
     def step_decay(step: int, total: int) -> float:
         return peak * rising(step) * max(_LEAST, config.schedule_decay ** (step // steps_per_epoch))
 
+    def linear(step: int, total: int) -> float:
+        return peak * rising(step) * _straight(1.0, final, progress(step, total))
+
     def cosine(step: int, total: int) -> float:
         return peak * rising(step) * _half_cosine(1.0, final, progress(step, total))
 
@@ -57,7 +61,8 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:
             return peak * between(_START[config.schedule], 1.0, step / top)
         return peak * between(1.0, final, min(1.0, (step - top) / max(1.0, total - top)))
 
-    return {"constant": constant, "step": step_decay, "cosine": cosine}.get(config.schedule, two_phases)
+    shapes = {"constant": constant, "step": step_decay, "linear": linear, "cosine": cosine}
+    return shapes.get(config.schedule, two_phases)
 
 
 def _straight(start: float, end: float, share: float) -> float:

@@ -30,6 +30,14 @@ def test_step_never_reaches_zero():
     assert rate == pytest.approx(0.4e-30)
 
 
+def test_linear():
+    expected = [0.4, 0.3, 0.2, 0.1, 0.004]
+    assert rates([0, 25, 50, 75, 99], 100, schedule="linear") == pytest.approx(expected)
+    # down to a tenth: 0.4 * (1 + 0.1) / 2 half way
+    settings = {"schedule": "linear", "final_learning_rate_scale": 0.1}
+    assert rates([50, 100, 200], 100, **settings) == pytest.approx([0.22, 0.04, 0.04])
+
+
 def test_cosine():
     # half a cosine: 1, (1 + cos 45 deg)/2, 1/2, (1 + cos 135 deg)/2
     half = math.sqrt(0.5)

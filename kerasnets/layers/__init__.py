@@ -2,8 +2,13 @@
 
 import importlib
 
-_MODULES = {"FusedBatchNormalization": "batch_norm"}
-__all__ = ["FusedBatchNormalization"]
+_MODULES = {
+    "FastSiLU": "activations",
+    "FusedBatchNormalization": "batch_norm",
+    "PartialIdentity": "initializers",
+    "Whitening": "whitening",
+}
+__all__ = ["FastSiLU", "FusedBatchNormalization", "PartialIdentity", "Whitening"]
 
 
 def __getattr__(name: str):

@@ -49,7 +49,8 @@ class TrainConfig:
         schedule_decay: Factor an epoch of schedule step.
         warmup_epochs: Epochs in which the rate rises from zero; for triangular and one_cycle the place of the peak
             (0: 23 % and 30 % of the run).
-        final_learning_rate_scale: Last rate of linear, cosine, triangular and one_cycle, as a multiple of learning_rate.
+        final_learning_rate_scale: Last rate of linear, cosine, triangular and one_cycle, as a multiple of
+            learning_rate.
         loss: Function that is made small. cross_entropy_on_probabilities is a known mistake, kept to be studied.
         label_smoothing: Share of the target that is spread over all classes (cross_entropy); the train loss is then
             the smoothed one, validation and test losses are plain.

@@ -38,7 +38,10 @@ def print_run(run: Run) -> None:
     """Prints what a training came to, and what can be done with it."""
     summary = run.summary
     if summary.get("test"):
-        print(f"Test {_accuracy(summary['test'])}; weights: {summary['test']['selection']}.")
+        test = summary["test"]
+        print(f"Test {_accuracy(test)}; weights: {test['selection']}.")
+        if test.get("tta", "none") != "none":
+            print(f"Averaged over {test['tta']}; {test['accuracy_without_tta']:.2%} on the images alone.")
     if summary.get("test_curve"):
         curve = summary["test_curve"]
         print(f"Test accuracy, {curve['selection']}: {curve['mean_accuracy']:.2%}.")
@@ -56,7 +59,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     accuracy = _accuracy(numbers | {"accuracy": evaluation.accuracy, "loss": evaluation.loss})
     print(f"{evaluation.dataset} {evaluation.split}: {accuracy}; weights: {evaluation.selection or 'unknown choice'}.")
     if evaluation.tta != "none":
-        print(f"Probabilities averaged over: {evaluation.tta}.")
+        print(f"Averaged over {evaluation.tta}; {evaluation.accuracy_without_tta:.2%} on the images alone.")
 
 
 def _accuracy(numbers: dict[str, Any]) -> str:

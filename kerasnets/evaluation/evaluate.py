@@ -8,7 +8,7 @@ import pandas as pd
 
 from kerasnets.errors import InputError, closest
 from kerasnets.evaluation.metrics import confusion_matrix, mean_loss, per_class_table, wilson_interval
-from kerasnets.evaluation.predictor import BatchedPredictor
+from kerasnets.evaluation.predictor import BATCH_SIZE, BatchedPredictor
 from pipelines.source import ImageSource
 
 
@@ -30,6 +30,7 @@ class Evaluation:
         labels: (n,) int32.
         log_probabilities: (n, classes) float32.
         tta: Test-time augmentation that was used.
+        accuracy_without_tta: Accuracy of the images alone, equal to accuracy when tta is none.
         selection: How the weights were chosen, for example ``last epoch``; None when unknown.
     """
 
@@ -46,6 +47,7 @@ class Evaluation:
     labels: np.ndarray
     log_probabilities: np.ndarray
     tta: str
+    accuracy_without_tta: float
     selection: str | None
 
     def to_json(self) -> dict:
@@ -59,6 +61,7 @@ class Evaluation:
             "loss": _finite_or_none(self.loss),
             "interval": [_finite_or_none(bound) for bound in self.interval],
             "tta": self.tta,
+            "accuracy_without_tta": _finite_or_none(self.accuracy_without_tta),
             "selection": self.selection,
             "per_class": [
                 {key: _finite_or_none(value) for key, value in row.items()} for row in self.per_class.to_dict("records")
@@ -102,7 +105,9 @@ def evaluate(
         )
     order = align_classes(predictor.class_names, source.class_names)
     examples = source.splits[split]
-    log_probabilities = predictor.log_probabilities(examples.images, tta=tta)[:, order]
+    log_probabilities, plain = (
+        answer[:, order] for answer in predictor.with_and_without_tta(examples.images, BATCH_SIZE, tta)
+    )
     predictions = log_probabilities.argmax(axis=1)
     correct, n = int(np.sum(predictions == examples.labels)), len(examples.labels)
     return Evaluation(
@@ -119,6 +124,7 @@ def evaluate(
         labels=np.asarray(examples.labels, np.int32),
         log_probabilities=log_probabilities,
         tta=tta,
+        accuracy_without_tta=float(np.mean(plain.argmax(axis=1) == examples.labels)) if n else float("nan"),
         selection=selection if selection is not None else predictor.selection,
     )
 

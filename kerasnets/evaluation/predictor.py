@@ -11,6 +11,7 @@ from kerasnets.errors import InputError, closest
 from kerasnets.models import output_kind
 from pipelines.augment import normalize
 
+BATCH_SIZE = 250
 TTA = ("none", "flip", "flip+shift")
 
 
@@ -74,7 +75,7 @@ class BatchedPredictor:
         self.loss = loss
 
     def log_probabilities(
-        self, images: np.ndarray | tf.data.Dataset, batch_size: int = 250, tta: str = "none"
+        self, images: np.ndarray | tf.data.Dataset, batch_size: int = BATCH_SIZE, tta: str = "none"
     ) -> np.ndarray:
         """Natural logarithms of the class probabilities.
 
@@ -95,12 +96,27 @@ class BatchedPredictor:
             The two views are those of KellerJordan/cifar10-airbench (``tta_level`` 1 and 2). Departure: it averages
             logits; an exported network answers in probabilities, so those are averaged here.
         """
+        return self.with_and_without_tta(images, batch_size, tta)[0]
+
+    def with_and_without_tta(
+        self, images: np.ndarray | tf.data.Dataset, batch_size: int, tta: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Both answers at the price of one, because the first view of an image is the image itself.
+
+        Takes the arguments of `log_probabilities` and raises what it raises.
+
+        Returns:
+            Two times (n, classes) float32: averaged over the views, and of the images alone.
+        """
         if tta not in TTA:
             raise InputError(
                 f"tta must be the name of a test-time augmentation. Received: '{tta}'. {closest(tta, TTA)}"
             )
         parts = [self._batch(batch, batch_size, tta) for batch in self._batches(images, batch_size)]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.class_names)), np.float32)
+        if not parts:
+            return (np.zeros((0, len(self.class_names)), np.float32),) * 2
+        averaged, plain = zip(*parts, strict=True)
+        return np.concatenate(averaged), np.concatenate(plain)
 
     def _batches(self, images: np.ndarray | tf.data.Dataset, batch_size: int) -> Iterator[np.ndarray]:
         if isinstance(images, tf.data.Dataset):
@@ -115,16 +131,14 @@ class BatchedPredictor:
         for start in range(0, len(images), batch_size):
             yield images[start : start + batch_size]
 
-    def _batch(self, images: np.ndarray, batch_size: int, tta: str) -> np.ndarray:
+    def _batch(self, images: np.ndarray, batch_size: int, tta: str) -> tuple[np.ndarray, np.ndarray]:
         padding = [(0, batch_size - len(images))] + [(0, 0)] * 3
-        padded = np.pad(images, padding)
+        weights, views = zip(*_views(np.pad(images, padding), tta), strict=True)
+        answers = [self.function(tf.constant(view)).numpy()[: len(images)] for view in views]
         if tta == "none":
-            return self.function(tf.constant(padded)).numpy()[: len(images)]
-        total = np.full((len(images), len(self.class_names)), -np.inf)
-        for weight, view in _views(padded, tta):
-            answer = self.function(tf.constant(view)).numpy()[: len(images)]
-            total = np.logaddexp(total, answer.astype(np.float64) + math.log(weight))
-        return total.astype(np.float32)
+            return answers[0], answers[0]
+        shares = [answer.astype(np.float64) + math.log(weight) for answer, weight in zip(answers, weights, strict=True)]
+        return np.logaddexp.reduce(shares).astype(np.float32), answers[0]
 
 
 class Predictor(BatchedPredictor):
@@ -169,7 +183,10 @@ class Predictor(BatchedPredictor):
 
 
 def _views(images: np.ndarray, tta: str) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (weight, images) of the test-time augmentation; the weights add up to 1."""
+    """Yields (weight, images) of the test-time augmentation, the images as they are first; the weights add up to 1."""
+    if tta == "none":
+        yield 1.0, images
+        return
     if tta == "flip":
         yield from ((0.5, images), (0.5, images[:, :, ::-1]))
         return

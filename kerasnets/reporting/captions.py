@@ -21,7 +21,8 @@ def result_caption(summary: dict[str, Any]) -> str:
     low, high = test["interval"]
     epoch = f"epoch {test['epoch']} ({test['selection']})" if test.get("epoch") else test["selection"]
     interval = f"95% interval {low:.1%} to {high:.1%}"
-    return f"{test['split']} accuracy {test['accuracy']:.2%}, {interval}, n = {test['n']:,}, {epoch}"
+    views = f", averaged over {test['tta']}" if test.get("tta", "none") != "none" else ""
+    return f"{test['split']} accuracy {test['accuracy']:.2%}{views}, {interval}, n = {test['n']:,}, {epoch}"
 
 
 def write_titles(figure: Figure, summary: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ def finish(parts: Parts, state: LoopState, source: ImageSource, predictor: Predi
     selection, epoch = select_weights(parts, state)
     test = None
     if "test" in source.splits:
-        evaluation = evaluate(predictor, source, "test", loss=loss, selection=selection)
+        evaluation = evaluate(predictor, source, "test", tta=parts.config.tta, loss=loss, selection=selection)
         test = _test_result(evaluation, selection, epoch)
         _write_evaluation(parts.folder.path, evaluation)
     state.seconds["evaluation"] += time.perf_counter() - start
@@ -112,6 +112,8 @@ def _test_result(evaluation: Evaluation, selection: str, epoch: int) -> dict[str
         "split": "test",
         "selection": selection,
         "epoch": epoch,
+        "tta": evaluation.tta,
+        "accuracy_without_tta": evaluation.accuracy_without_tta,
     }
 
 

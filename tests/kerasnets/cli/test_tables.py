@@ -34,6 +34,11 @@ LINE = "accuracy 50.00% (5 of 10, 95 % interval 23.66% to 76.34%), loss 1.2500; 
             TEST,
             [f"Test {LINE}", "Run folder: r", "Next: kerasnets-evaluate r digits, or kerasnets-export r"],
         ),
+        (
+            "interrupted",
+            TEST | {"tta": "flip", "accuracy_without_tta": 0.4},
+            [f"Test {LINE}", "Averaged over flip; 40.00% on the images alone.", "Run folder: r"],
+        ),
         ("diverged", None, ["The run diverged: r/diagnosis.json says where and what to try.", "Run folder: r"]),
     ],
 )
@@ -42,9 +47,11 @@ def test_a_run_in_a_few_lines(capsys, status, test, lines):
     assert capsys.readouterr().out.splitlines() == lines
 
 
-@pytest.mark.parametrize(("tta", "more"), [("none", []), ("flip", ["Probabilities averaged over: flip."])])
+@pytest.mark.parametrize(("tta", "more"), [("none", []), ("flip", ["Averaged over flip; 75.00% on the images alone."])])
 def test_an_evaluation_ends_with_its_number_and_where_it_is_from(capsys, tta, more):
-    numbers = SimpleNamespace(**TEST, per_class=FRAME, dataset="digits", split="test", tta=tta)
+    numbers = SimpleNamespace(
+        **TEST, per_class=FRAME, dataset="digits", split="test", tta=tta, accuracy_without_tta=0.75
+    )
     print_evaluation(numbers)
     assert capsys.readouterr().out.splitlines()[4:] == [f"digits test: {LINE}", *more]
 

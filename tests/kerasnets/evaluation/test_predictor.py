@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kerasnets.errors import InputError
-from kerasnets.evaluation.predictor import BatchedPredictor, Predictor, serve_log_probabilities
+from kerasnets.evaluation.predictor import TTA, BatchedPredictor, Predictor, serve_log_probabilities
 
 SHAPE = (6, 5, 3)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -141,6 +141,15 @@ def test_flip_and_shift_average_six_views(images):
     answer = predictor(model).log_probabilities(images, tta="flip+shift")
     np.testing.assert_allclose(answer, np.log(expected), atol=1e-5)
     np.testing.assert_allclose(np.exp(answer).sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tta", TTA)
+def test_with_and_without_are_the_two_answers(images, tta):
+    network = predictor()
+    averaged, plain = network.with_and_without_tta(images, 250, tta)
+    np.testing.assert_array_equal(averaged, network.log_probabilities(images, tta=tta))
+    np.testing.assert_array_equal(plain, network.log_probabilities(images))
+    assert (averaged == plain).all() == (tta == "none")
 
 
 def test_unknown_tta_names_the_closest(images):

@@ -91,12 +91,18 @@ def test_summary_of_a_test_curve(fake_run):
 
 
 class MadeUp:
-    """Says of every image what its first pixel is, with a probability of 0.7."""
+    """Says of every image what its first pixel is, with a probability of 0.7; augmented, it is always right."""
 
     class_names, image_shape, name = ("a", "b", "c"), (8, 8, 1), "made up"
 
-    def log_probabilities(self, images, batch_size=250, tta="none"):
-        answers = np.eye(3)[images[:, 0, 0, 0]]
+    def with_and_without_tta(self, images, batch_size, tta):
+        plain = [0, 1, 2, 1, 1]
+        assert images[:, 0, 0, 0].tolist() == plain
+        chosen = plain if tta == "none" else [0, 1, 2, 2, 1]
+        return self._answer(chosen), self._answer(plain)
+
+    def _answer(self, classes):
+        answers = np.eye(3)[classes]
         return np.log(0.7 * answers + 0.15 * (1 - answers)).astype(np.float32)
 
 
@@ -122,6 +128,7 @@ def test_finish(fake_run, monkeypatch):
     expected = {"accuracy": 0.8, "correct": 4, "n": 5, "split": "test", "selection": "last epoch", "epoch": 2}
     assert {key: summary["test"][key] for key in expected} == expected
     assert summary["test"]["loss"] == pytest.approx(-(4 * np.log(0.7) + np.log(0.15)) / 5)
+    assert (summary["test"]["accuracy_without_tta"], summary["test"]["tta"]) == (0.8, "none")
     assert summary["test"]["interval"] == pytest.approx([0.3755, 0.9638], abs=1e-3)
     assert summary["status"] == "finished" and seen == [("running", 5)]
     path = run.parts.folder.path
@@ -131,6 +138,13 @@ def test_finish(fake_run, monkeypatch):
     with np.load(path / "predictions.npz") as predictions:
         np.testing.assert_array_equal(predictions["labels"], [0, 1, 2, 2, 1])
         np.testing.assert_array_equal(predictions["log_probabilities"].argmax(axis=1), [0, 1, 2, 1, 1])
+
+
+def test_test_time_augmentation_is_told_apart(fake_run, monkeypatch):
+    monkeypatch.setattr("kerasnets.training.finish.write_figures", lambda path, images: None)
+    run = ended(fake_run, tta="flip+shift")
+    test = finish(run.parts, run.state, source(), MadeUp(), "cross_entropy")["test"]
+    assert (test["accuracy"], test["accuracy_without_tta"], test["tta"]) == (1.0, 0.8, "flip+shift")
 
 
 def test_finish_without_a_test_split(fake_run, monkeypatch):

@@ -12,6 +12,8 @@ _HOMES = {
     "SOURCES": "pipelines.sources",
     "load_source": "pipelines.sources",
     "source_names": "pipelines.sources",
+    "shrink": "pipelines.resize",
+    "shrink_split": "pipelines.resize",
     "carve_validation": "pipelines.splits",
     "limit_train": "pipelines.splits",
     "Augmentation": "pipelines.augment",

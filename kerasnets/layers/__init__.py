@@ -3,12 +3,13 @@
 import importlib
 
 _MODULES = {
+    "Convolution": "convolution",
     "FastSiLU": "activations",
     "FusedBatchNormalization": "batch_norm",
     "PartialIdentity": "initializers",
     "Whitening": "whitening",
 }
-__all__ = ["FastSiLU", "FusedBatchNormalization", "PartialIdentity", "Whitening"]
+__all__ = ["Convolution", "FastSiLU", "FusedBatchNormalization", "PartialIdentity", "Whitening"]
 
 
 def __getattr__(name: str):

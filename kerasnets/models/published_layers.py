@@ -16,6 +16,7 @@ published sizes.
 import keras
 
 from kerasnets.layers.batch_norm import FusedBatchNormalization
+from kerasnets.layers.convolution import Convolution
 from kerasnets.models.options import check_image_shape
 
 
@@ -30,7 +31,7 @@ def convolution(inputs, filters: int, kernel_size: int = 3, padding: str = "same
     if min(inputs.shape[1:3]) < kernel_size:
         padding = "same"
     initializers = _uniform(kernel_size * kernel_size * inputs.shape[-1])
-    return keras.layers.Conv2D(filters, kernel_size, padding=padding, **initializers)(inputs)
+    return Convolution(filters, kernel_size, padding=padding, **initializers)(inputs)
 
 
 def normalization(inputs):

@@ -45,8 +45,8 @@ def test_cifarnet_as_published():
     steps = [64, 128, pool, 128, 128, 256, pool, 256, pool, 256, 256, "pool 4"]
     assert layout(model) == (steps, 256)
     names = [type(layer).__name__ for layer in model.layers]
-    assert names[1:4] == ["Conv2D", "FusedBatchNormalization", "ReLU"]
-    assert names.count("Conv2D") == names.count("FusedBatchNormalization") == names.count("ReLU") == 8
+    assert names[1:4] == ["Convolution", "FusedBatchNormalization", "ReLU"]
+    assert names.count("Convolution") == names.count("FusedBatchNormalization") == names.count("ReLU") == 8
 
 
 def test_tinynets_as_published():

@@ -48,5 +48,5 @@ def test_coolnet_by_hand(builder, slope):
 def test_order_of_the_normalised_network():
     block = ["FusedBatchNormalization", "ReLU"]
     layers = [type(layer).__name__ for layer in lenet_bn((32, 32, 3), 10).layers]
-    convolutions = ["Conv2D", *block, "MaxPooling2D"] * 2
+    convolutions = ["Convolution", *block, "MaxPooling2D"] * 2
     assert layers == ["InputLayer", *convolutions, "Flatten", "Dense", *block, "Dense", *block, "Dense"]

@@ -23,7 +23,7 @@ def test_sizes():
 
 
 def test_order():
-    block = ["Conv2D", "MaxPooling2D", "FusedBatchNormalization", "LeakyReLU"]
+    block = ["Convolution", "MaxPooling2D", "FusedBatchNormalization", "LeakyReLU"]
     end = ["Flatten", "Dense", "LeakyReLU", "Dense"]
     assert kinds(tiny_leaky((64, 64, 3), 200)) == ["InputLayer", *block * 4, *end]
     worst = tiny_leaky((64, 64, 3), 200, batch_norm=False, output="probabilities")

@@ -12,6 +12,7 @@ from kerasnets.models.fully_connected import boringnet, lazynet, scratch_mlp
 from kerasnets.models.lenet import coolnet_v7, coolnet_v10, lenet_bn
 from kerasnets.models.options import check_options
 from kerasnets.models.resblocks import resblocks
+from kerasnets.models.speednet import speednet
 from kerasnets.models.tiny_leaky import tiny_leaky
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
@@ -26,6 +27,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "tiny_leaky": tiny_leaky,
     "tinynet": tinynet,
     "tinynet_deep": tinynet_deep,
+    "speednet": speednet,
 }
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

@@ -82,6 +82,16 @@ MODEL_FACTS: dict[str, Facts] = {
     ),
     "tinynet": Facts(source="report cifarnet, Tiny ImageNet best", **_TINY_IMAGENET),
     "tinynet_deep": Facts(source="report cifarnet, Tiny ImageNet deeper", **_TINY_IMAGENET),
+    "speednet": Facts(
+        source="our own, after cifar10-airbench",
+        **_CIFAR10,
+        options={
+            "width": Option(
+                default=64, minimum=1, help="filters of the first group; the other two have four times as many"
+            ),
+            "depth": Option(default=2, minimum=2, help="convolutions in a group; from 3 on with a shortcut"),
+        },
+    ),
 }
 
 MODEL_NAMES: tuple[str, ...] = tuple(MODEL_FACTS)

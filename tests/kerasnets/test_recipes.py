@@ -11,11 +11,11 @@ from kerasnets.training.config import TrainConfig
 @pytest.mark.parametrize(
     ("dataset", "arch", "expected"),
     [
-        ("cifar10", "best", "cifarnet"),
+        ("cifar10", "best", "speednet"),
         ("cifar10", "worst", "resblocks"),
         ("tiny_imagenet", "best", "tinynet"),
         ("tiny_imagenet", "worst", "resblocks"),
-        ("never_heard_of", "best", "cifarnet"),
+        ("never_heard_of", "best", "speednet"),
         ("cifar10", "tiny_leaky", "tiny_leaky"),
         ("cifar10", "no_such_network", "no_such_network"),  # refused later, with the known ones
     ],
@@ -29,7 +29,7 @@ def settings(dataset, arch, *names):
     return tuple(values[name] for name in names)
 
 
-@pytest.mark.parametrize("arch", ["best", "worst", "cifarnet", "resblocks"])
+@pytest.mark.parametrize("arch", ["worst", "cifarnet", "resblocks"])
 def test_cifar_report(arch):
     # "batch 256, SGD learning rate 0.01, momentum 0.9, 20 epochs, seed 0; padding 4, flip, mean and std 0.5"
     names = ("batch_size", "optimizer", "learning_rate", "momentum", "epochs", "seed", "schedule", "weight_decay")
@@ -55,9 +55,26 @@ def test_coolnet_reports(arch):
     assert settings("cifar10", arch, *names) == (4, 0.01, 0.9, 50)
 
 
-def test_written_digits_are_not_mirrored():
+@pytest.mark.parametrize("arch", ["best", "cifarnet"])
+def test_written_digits_are_not_mirrored(arch):
     for dataset in ("digits", "mnist"):
-        assert settings(dataset, "best", "flip", "normalization") == ("none", "dataset")
+        assert settings(dataset, arch, "flip", "tta", "normalization") == ("none", "none", "dataset")
+
+
+def test_speednet_has_the_rates_of_its_source():
+    # airbench94_muon: batch 2000, Muon 0.24, biases 0.053 and head 0.67 for the sum of the losses, decay 2e-6 an image
+    # and step; the head's outputs are divided by 256 there. Half the batch: the kernels' rate falls by its root.
+    names = ("batch_size", "learning_rate", "bias_learning_rate_scale", "head_learning_rate_scale")
+    batch, rate, bias_scale, head_scale = settings("cifar10", "speednet", *names)
+    assert (batch, rate) == (1000, pytest.approx(0.24 / 2**0.5, rel=0.01))
+    assert rate * bias_scale == pytest.approx(0.053 * batch, rel=0.01)
+    assert rate * head_scale == pytest.approx(0.67 * batch / 256**2, rel=0.01)
+    decay, bias_decay = settings("cifar10", "speednet", "weight_decay", "bias_weight_decay")
+    assert rate * head_scale * decay == pytest.approx(2e-6 * batch, rel=0.03)
+    assert rate * bias_scale * bias_decay == pytest.approx(2e-6 * batch, rel=0.06)
+    names = ("optimizer", "momentum", "muon_momentum", "label_smoothing", "crop_padding", "crop_mode", "flip", "tta")
+    expected = ("muon", 0.85, 0.6, 0.2, 2, "reflect", "alternating", "flip+shift")
+    assert settings("cifar10", "speednet", *names) == expected
 
 
 @pytest.mark.parametrize("arch", MODEL_NAMES)

@@ -63,16 +63,19 @@ result = {"difference": max(float(np.abs(arrays(one)[name] - value).max()) for n
 result["rows"] = [run.results[["train_loss", "train_accuracy", "gradient_norm"]].values.tolist() for run in (one, two)]
 result["test"] = [run.summary["test"]["correct"] for run in (one, two)]
 
+muon = [arrays(train(config(devices, optimizer="muon", epochs=1))) for devices in ("cpu", "cpu:2")]
+result["muon_difference"] = max(float(np.abs(muon[0][name] - value).max()) for name, value in muon[1].items())
+
 # Copies of the weights on each replica, after training.
 seen = {}
 class Look(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         copies = [strategy.experimental_local_results(weight.value) for weight in self.model.weights]
         seen["spread"] = max(float(np.abs(first.numpy() - second.numpy()).max()) for first, second in copies)
-whole = train(config("cpu:2", arch="dropnet"), callbacks=[Look()])
+whole = train(config("cpu:2", arch="dropnet", optimizer="muon"), callbacks=[Look()])
 result["spread"] = seen["spread"]
 try:
-    train(config("cpu:2", arch="dropnet"), callbacks=[Stop()])
+    train(config("cpu:2", arch="dropnet", optimizer="muon"), callbacks=[Stop()])
 except Interrupted as stop:
     again = resume(stop.run_path)
 result["resumed"] = all(np.array_equal(arrays(again)[name], value) for name, value in arrays(whole).items())
@@ -115,6 +118,10 @@ def test_two_replicas_equal_one_device(result):
     for row, other in zip(one, two, strict=True):
         assert other == pytest.approx(row, rel=1e-4)
     assert result["test"][0] == result["test"][1]
+
+
+def test_two_replicas_equal_one_device_with_muon(result):
+    assert result["muon_difference"] < 2e-5
 
 
 def test_replicas_stay_equal(result):

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasnets.training.config import TrainConfig
+from kerasnets.training.losses import make_loss
 from kerasnets.training.muon import Muon, orthogonalize
+from kerasnets.training.optimizers import GroupedOptimizer
+from kerasnets.training.step import make_train_steps
 
 SHAPES = [(3, 3, 4, 5), (2, 2, 1, 16), (1, 1, 7, 7), (3, 2, 1, 6), (1, 1, 2, 9), (3, 3, 1, 1)]
 
@@ -174,3 +178,32 @@ def test_lowers_the_loss_of_a_small_network():
     losses = [float(step()) for _ in range(40)]
     assert losses[0] > 0.5
     assert losses[-1] < 0.05, losses[::8]
+
+
+def test_step_that_is_not_finite_leaves_kernels_and_buffers():
+    images = np.random.default_rng(7).normal(size=(3, 2, 4, 4, 1)).astype(np.float32)
+    images[1, 0, 0, 0, 0] = np.inf
+    batch = (np.array([0, 1], np.int32), np.ones(2, np.float32))
+    inputs = keras.Input((4, 4, 1))
+    features = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(features))
+    config = TrainConfig(dataset="digits", arch="lazynet", optimizer="muon")
+    optimizer = GroupedOptimizer(config, model.trainable_variables)
+    steps = make_train_steps(
+        model,
+        optimizer,
+        make_loss("cross_entropy", "logits", 2),
+        tf.distribute.get_strategy(),
+        iter(tf.data.Dataset.from_tensor_slices(images).map(lambda image: (image, *batch))),
+        seed=1,
+        averages=[],
+        decay=0.0,
+    )
+    variables = model.weights + optimizer.variables
+    start = [variable.numpy() for variable in variables]
+    assert len(steps([0.1], 0).loss_sum) == 1
+    after = [variable.numpy() for variable in variables]
+    assert all(np.any(old != new) for old, new in zip(start, after, strict=True) if old.ndim)
+    assert not np.isfinite(steps([0.1], 1).gradient_norm[0])
+    for variable, value in zip(variables, after, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kerasnets.training.config import TrainConfig
+from kerasnets.training.muon import Muon
 from kerasnets.training.optimizers import GroupedOptimizer
 
 GRADIENTS = [
@@ -113,3 +114,75 @@ def test_rate_reaches_every_group():
     rates = [float(variable.numpy()) for variable in optimizer.variables if "learning_rate" in variable.path]
     assert rates == [0.25, 0.75]
     assert float(optimizer.main.learning_rate.numpy()) == 0.25
+
+
+# A convolution kernel, a bias, a matrix, a kernel of one dimension, a number and one more convolution kernel.
+MUON_SHAPES = [(3, 3, 2, 4), (4,), (5, 3), (3, 2, 4), (), (1, 1, 4, 6)]
+MUON_SETTINGS = {
+    "optimizer": "muon",
+    "learning_rate": 0.3,
+    "momentum": 0.8,
+    "muon_momentum": 0.6,
+    "weight_decay": 0.1,
+    "bias_weight_decay": 0.02,
+    "bias_learning_rate_scale": 4.0,
+    "head_learning_rate_scale": 3.0,
+}
+
+
+def make_muon(shapes, **settings):
+    random = np.random.default_rng(5)
+    variables = [keras.Variable(random.normal(size=shape).astype(np.float32)) for shape in shapes]
+    config = TrainConfig(dataset="digits", arch="lazynet", **MUON_SETTINGS | settings)
+    return GroupedOptimizer(config, variables), variables
+
+
+def test_muon_and_nesterov_by_rank():
+    optimizer, variables = make_muon(MUON_SHAPES)
+    alone = [keras.Variable(variable) for variable in variables]
+    kernel_optimizer = Muon(momentum=0.6)
+    kernel_optimizer.build([alone[0], alone[5]])
+    weights = [variable.numpy().astype(np.float64) for variable in variables]
+    velocities = [np.zeros_like(weight) for weight in weights]
+    scales, decays = {1: 4.0, 2: 3.0, 3: 3.0, 4: 4.0}, {1: 0.02, 2: 0.1, 3: 0.1, 4: 0.02}
+    random = np.random.default_rng(6)
+    for rate in RATES:
+        gradients = [random.normal(size=shape) for shape in MUON_SHAPES]
+        tensors = [tf.constant(gradient, tf.float32) for gradient in gradients]
+        optimizer.assign_rate(tf.constant(rate))
+        optimizer.apply(optimizer.decayed(tensors))
+        kernel_optimizer.learning_rate.assign(rate)
+        kernel_optimizer.apply([tensors[0], tensors[5]])
+        for place, scale in scales.items():
+            step = rate * scale * (gradients[place] + decays[place] * weights[place])
+            velocities[place] = 0.8 * velocities[place] - step
+            weights[place] += 0.8 * velocities[place] - step
+    for place, variable in enumerate(variables):
+        expected = weights[place] if place in scales else alone[place].numpy()
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-4, atol=1e-6, err_msg=place)
+
+
+def test_muon_saves_everything_in_a_fixed_order():
+    optimizer, _ = make_muon(MUON_SHAPES)
+    optimizer.assign_rate(tf.constant(0.25))
+    optimizer.apply([tf.ones(shape) for shape in MUON_SHAPES])
+    # Of every group the step counter, the rate and the slots: first the kernels, then rank 0 and 1, then the rest.
+    shapes = [tuple(variable.shape) for variable in optimizer.variables]
+    assert shapes == [(), (), (3, 3, 2, 4), (1, 1, 4, 6), (), (), (4,), (), (), (), (5, 3), (3, 2, 4)]
+    values = [float(optimizer.variables[place].numpy()) for place in (0, 1, 4, 5, 8, 9)]
+    assert values == [1, 0.25, 1, 1.0, 1, 0.75]
+
+
+@pytest.mark.parametrize("shapes", [[(5, 3), (3,)], [(5, 3)], [(3, 3, 2, 4)], [(3, 3, 2, 4), (4,)]])
+def test_muon_without_some_of_the_groups(shapes):
+    optimizer, variables = make_muon(shapes)
+    before = [variable.numpy() for variable in variables]
+    assert isinstance(optimizer.main, Muon)
+    assert float(optimizer.main.learning_rate.numpy()) == pytest.approx(0.3)
+    step = tf.function(lambda: optimizer.apply(optimizer.decayed([tf.ones(shape) for shape in shapes])))
+    for _ in range(2):
+        optimizer.assign_rate(tf.constant(0.25))
+        step()
+    assert all(np.any(old != new.numpy()) for old, new in zip(before, variables, strict=True))
+    assert float(optimizer.main.learning_rate.numpy()) == 0.25
+    assert int(optimizer.main.iterations.numpy()) == 2

@@ -11,7 +11,7 @@ from kerasnets.training.losses import Loss
 
 # A gradient norm that grew by this factor over the recorded steps is called growing.
 _GROWTH = 10.0
-_SUSPICIOUS_RATE = {"sgd": 0.5, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01}
+_SUSPICIOUS_RATE = {"sgd": 0.5, "muon": 0.5, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01}
 
 
 def diagnose(model: keras.Model, batch: tuple, loss: Loss, problem: Diverged, optimizer: str) -> dict[str, Any]:

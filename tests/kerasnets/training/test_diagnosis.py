@@ -1,6 +1,7 @@
 """What a diagnosis finds when numbers break down at a known place."""
 
 import json
+from typing import get_args
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from kerasnets.runs.checkpoint import load_newest
 from kerasnets.training.config import TrainConfig
-from kerasnets.training.diagnosis import describe, first_not_finite, likely_cause
+from kerasnets.training.diagnosis import _SUSPICIOUS_RATE, describe, first_not_finite, likely_cause
 from kerasnets.training.losses import make_loss
 from kerasnets.training.train import train
 
@@ -155,3 +156,7 @@ def test_last_good_weights_are_kept(diverged):
     assert meta["state"]["step"] >= 1
     assert not damaged
     assert all(np.isfinite(value).all() for value in arrays.values())
+
+
+def test_every_optimizer_can_be_judged():
+    assert set(_SUSPICIOUS_RATE) == set(get_args(TrainConfig.__dataclass_fields__["optimizer"].type))

@@ -85,7 +85,7 @@ def run_kerasnets(options: argparse.Namespace, precision: str, epochs: int, imag
     with tempfile.TemporaryDirectory() as scratch:
         line = [COMMAND, DATASET, "--arch", options.arch, "--data-dir", options.data_dir, "--output", scratch]
         line += ["--epochs", epochs, "--batch-size", options.batch_size, "--limit-train", images]
-        line += ["--precision", precision, "--early-sizes", "[]", "--json"]
+        line += ["--precision", precision, "--early-sizes", "[]", "--tta", "none", "--json"]
         started = time.time()
         summary = json.loads(run(line, Path(scratch)))
         events = [json.loads(row) for row in (Path(summary["run"]) / "log.jsonl").read_text().splitlines()]

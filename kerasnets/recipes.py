@@ -48,7 +48,7 @@ _TINY_LEAKY = {
 }
 # Of our own. Weight decay is that of the source, KellerJordan/cifar10-airbench, for a mean instead of a sum of losses.
 _SPEEDNET = {
-    "epochs": 8,
+    "epochs": 10,
     "batch_size": 1000,
     "optimizer": "muon",
     "learning_rate": 0.17,
@@ -88,10 +88,16 @@ _BY_DATASET = {
 }
 _BY_BOTH = {
     ("cifar10", "scratch_mlp"): _SCRATCH_CIFAR10,
-    ("cifar10", "speednet"): {"early_sizes": [[20, 3], [26, 3]]},
-    ("cifar100", "speednet"): {"epochs": 16, "early_sizes": [[20, 5], [26, 5]]},
-    ("fashion_mnist", "speednet"): {"epochs": 12, "early_sizes": [[18, 4], [22, 4]]},
-    ("mnist", "speednet"): {"epochs": 6, "early_sizes": [[18, 3]], "flip": "none", "crop_mode": "zero", "tta": "none"},
+    ("cifar10", "speednet"): {"early_sizes": [[24, 0.5]]},
+    ("cifar100", "speednet"): {"epochs": 16, "early_sizes": [[24, 0.5]]},
+    ("fashion_mnist", "speednet"): {"epochs": 12, "early_sizes": [[20, 0.5]]},
+    ("mnist", "speednet"): {
+        "epochs": 6,
+        "early_sizes": [[20, 0.5]],
+        "flip": "none",
+        "crop_mode": "zero",
+        "tta": "none",
+    },
     # Rates for a smaller batch: the kernels' as its square root, the others' in proportion.
     ("digits", "speednet"): {
         "epochs": 15,

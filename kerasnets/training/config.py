@@ -57,8 +57,8 @@ class TrainConfig:
         crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
-        early_sizes: Pairs [size, epochs]: the run begins with the images shrunk to size x size for that many epochs,
-            one pair after the other, and goes on with images of full size.
+        early_sizes: Pairs [size, share]: until that share of the epochs is over (rounded to whole epochs), the images
+            are shrunk to size x size; the shares rise, and the rest of the run has images of full size.
         normalization: Mean and standard deviation a channel: the training images' own (dataset), 0.5 and 0.5 (half),
             0 and 1, which leaves the images in [0, 1] (none), or those given.
         normalization_mean: Mean of each channel in [0, 1], for normalization given.
@@ -103,7 +103,7 @@ class TrainConfig:
     crop_padding: int = 0
     crop_mode: Literal["zero", "reflect"] = "zero"
     flip: Literal["none", "random", "alternating"] = "none"
-    early_sizes: list[list[int]] = field(default_factory=list)
+    early_sizes: list[list[float]] = field(default_factory=list)
     normalization: Literal["dataset", "half", "none", "given"] = "dataset"
     normalization_mean: list[float] | None = None
     normalization_std: list[float] | None = None
@@ -164,15 +164,16 @@ class TrainConfig:
 
     def _check_early_sizes(self):
         pairs = self.early_sizes
-        if not isinstance(pairs, list) or not all(_is_size_and_epochs(pair) for pair in pairs):
+        if not isinstance(pairs, list) or not all(_is_size_and_share(pair) for pair in pairs):
             raise InputError(
-                "early_sizes must be pairs of an image size and a number of epochs, whole numbers above 0. "
-                f"Received: {pairs!r}. Write [[24, 3], [28, 2]]."
+                "early_sizes must be pairs of an image size, a whole number above 0, and a share of the epochs between "
+                f"0 and 1. Received: {pairs!r}. Write [[20, 0.3], [26, 0.6]]."
             )
-        if sum(epochs for _, epochs in pairs) >= self.epochs and pairs:
+        shares = [share for _, share in pairs]
+        if sorted(set(shares)) != shares:
             raise InputError(
-                f"early_sizes must leave at least one of {self.epochs} epochs for images of full size. "
-                f"Received: {pairs}. Take fewer early epochs."
+                "early_sizes must have rising shares, each the share of the run at which its size ends. "
+                f"Received: {pairs}. Write [[20, 0.3], [26, 0.6]]."
             )
 
     def replace(self, **changes: Any) -> "TrainConfig":
@@ -223,9 +224,10 @@ def _check_number(name: str, value: Any, low: float, high: float, remedy: str) -
         raise InputError(f"{name} must be {kind} from {low:g} to {high:g}. Received: {value!r}. {remedy}".rstrip())
 
 
-def _is_size_and_epochs(pair: Any) -> bool:
-    whole = isinstance(pair, list) and all(isinstance(value, int) and not isinstance(value, bool) for value in pair)
-    return whole and len(pair) == 2 and min(pair) > 0
+def _is_size_and_share(pair: Any) -> bool:
+    if not isinstance(pair, list) or len(pair) != 2 or not all(type(value) in (int, float) for value in pair):
+        return False
+    return pair[0] >= 1 and pair[0] == int(pair[0]) and 0 < pair[1] < 1
 
 
 def _match(mean: Any, std: Any) -> bool:

@@ -283,9 +283,20 @@ def test_load_what_is_not_there(tmp_path):
 
 
 def test_early_sizes():
-    assert config(epochs=4, early_sizes=[[16, 1], [24, 2]]).early_sizes == [[16, 1], [24, 2]]
-    for bad in ([16, 1], [[16]], [[16, 0]], [[16, 1.5]], [[True, 1]], "16", [["16", 1]], ((16, 1),)):
-        with pytest.raises(InputError, match=r"early_sizes must be pairs .* Received: .* Write \[\[24, 3\]"):
-            config(epochs=4, early_sizes=bad)
-    with pytest.raises(InputError, match=r"early_sizes must leave at least one of 3 epochs"):
-        config(epochs=3, early_sizes=[[16, 1], [24, 2]])
+    assert config(early_sizes=[[16, 0.2], [24, 0.5]]).early_sizes == [[16, 0.2], [24, 0.5]]
+    for bad in (
+        [16, 0.5],
+        [[16]],
+        [[16, 0]],
+        [[16, 1.0]],
+        [[True, 0.5]],
+        "16",
+        [["16", 0.5]],
+        [[1.5, 0.5]],
+        ((16, 0.5),),
+    ):
+        with pytest.raises(InputError, match=r"early_sizes must be pairs .* Received: .* Write \[\[20, 0.3\]"):
+            config(early_sizes=bad)
+    for bad in ([[16, 0.5], [24, 0.2]], [[16, 0.5], [24, 0.5]]):
+        with pytest.raises(InputError, match=r"early_sizes must have rising shares"):
+            config(early_sizes=bad)

@@ -54,7 +54,7 @@ def run(line: list) -> tuple[str, float]:
 def run_ours(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """One training of ours, by its own summary."""
     with tempfile.TemporaryDirectory() as scratch:
-        printed, seconds = run([*train_command(options, seed), "--output", scratch, "--json"])
+        printed, seconds = run([*train_command(options, seed), "--output", options.output or scratch, "--json"])
     summary = json.loads(printed)
     test = summary["test"]
     return {
@@ -200,6 +200,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peer-python", metavar="PYTHON", help="interpreter with torch; without it there is no peer")
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers", metavar="DIR")
     parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="holds cifar-10-batches-py")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="keep our run folders here")
     parser.add_argument("--json", type=Path, default=Path("time_to_accuracy.json"), metavar="FILE")
     options = parser.parse_args()
     if min(options.seeds, options.peer_seeds) < 1:

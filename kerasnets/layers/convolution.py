@@ -13,8 +13,10 @@ class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with faster gradients on a CPU.
 
     Arguments, weights, their paths and results are those of the Keras layer, gradients to rounding. See
-    `weight_gradient` for what is done with the kernel's gradient. Where AMX is present the gradient of the input is
-    computed as a convolution too, with the kernel turned round and its channels swapped.
+    `weight_gradient` for what is done with the kernel's gradient. Where the CPU has AMX, the gradient of bfloat16
+    inputs is computed as a convolution too, with the kernel turned round and its channels swapped: reported from such
+    a machine, convolutions reach 2,300 to 3,350 GFLOP/s there and the library's operation 750 to 1,830. Elsewhere
+    they are equally fast, and the library's is used.
 
     Everything for which nothing faster is known goes through the Keras layer: strides, dilation, groups, padding
     "valid", even kernels, channels first, maps of unknown size, other formats than float32 and bfloat16, and GPUs.

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-# How wide the mosaic is made. Measured: narrower maps are slower, wider ones no faster.
+# How wide the mosaic is made. Measured: 32 is slower, 64 to 256 are alike.
 _MOSAIC_WIDTH = 128
+_CPU_INFORMATION = "/proc/cpuinfo"
 
 
 def library(inputs: tf.Tensor, gradient: tf.Tensor, kernel_shape: Sequence[int]) -> tf.Tensor:
@@ -37,9 +38,8 @@ def library(inputs: tf.Tensor, gradient: tf.Tensor, kernel_shape: Sequence[int])
 def mosaic(inputs: tf.Tensor, gradient: tf.Tensor, kernel_shape: Sequence[int]) -> tf.Tensor:
     """The library's operation on wide maps, in which several images lie side by side.
 
-    oneDNN goes along the rows and wastes much of its time at the ends of short ones: maps 7 wide run at little more
-    than half the speed of the same numbers 64 wide. Between neighbours lie zero columns, as many as half the kernel's
-    width, which are what padding puts there.
+    oneDNN goes along the rows and wastes time at the ends of short ones. Between neighbours lie zero columns, as many
+    as half the kernel's width, which are what padding puts there.
 
     Args:
         inputs: As for `library`; height, width and channels must be known, the batch need not.
@@ -78,23 +78,25 @@ def matrix_products(inputs: tf.Tensor, gradient: tf.Tensor, kernel_shape: Sequen
         As `library`.
     """
     kernel_height, kernel_width, channels_in, channels_out = kernel_shape
-    products = []
-    for y in range(-(kernel_height // 2), kernel_height // 2 + 1):
-        rows, gradient_rows = _overlap(inputs.shape[1], y)
-        for x in range(-(kernel_width // 2), kernel_width // 2 + 1):
-            columns, gradient_columns = _overlap(inputs.shape[2], x)
-            seen = tf.reshape(inputs[:, rows, columns], [-1, channels_in])
-            received = tf.reshape(gradient[:, gradient_rows, gradient_columns], [-1, channels_out])
-            products.append(tf.matmul(seen, received, transpose_a=True))
-    return tf.reshape(tf.stack(products), kernel_shape)
+    # Rows come first, so that leaving some out copies nothing.
+    inputs, gradient = tf.transpose(inputs, [1, 0, 2, 3]), tf.transpose(gradient, [1, 0, 2, 3])
+    height, _, width, _ = inputs.shape
+    products = {}
+    for x in range(kernel_width):
+        columns, gradient_columns = _overlap(width, x - kernel_width // 2)
+        seen, received = inputs[:, :, columns], gradient[:, :, gradient_columns]
+        for y in range(kernel_height):
+            rows, gradient_rows = _overlap(height, y - kernel_height // 2)
+            left = tf.reshape(seen[rows], [-1, channels_in])
+            right = tf.reshape(received[gradient_rows], [-1, channels_out])
+            products[y, x] = tf.matmul(left, right, transpose_a=True)
+    return tf.reshape(tf.stack([products[place] for place in sorted(products)]), kernel_shape)
 
 
 def _overlap(side: int, shift: int) -> tuple[slice, slice]:
-    """Places of the inputs, and of the outputs that see them at `shift`; both empty where there are none."""
-    length = max(0, side - abs(shift))
-    start = max(0, shift) if length else 0
-    gradient_start = max(0, -shift) if length else 0
-    return slice(start, start + length), slice(gradient_start, gradient_start + length)
+    """Places of the inputs that are seen at `shift`, and of the outputs that see them; both empty if it is too far."""
+    shift = max(-side, min(shift, side))
+    return slice(max(0, shift), side + min(0, shift)), slice(max(0, -shift), side + min(0, -shift))
 
 
 def choose_algorithm(
@@ -102,13 +104,44 @@ def choose_algorithm(
 ) -> Callable[[tf.Tensor, tf.Tensor, Sequence[int]], tf.Tensor]:
     """Returns `library`, `mosaic` or `matrix_products`, whichever was measured fastest for such a shape.
 
-    It is a table and no measurement at start: a run that is resumed must add in the same order as before.
+    It is a table and no measurement at start, because a run that is resumed must add in the same order as before.
+
+    Milliseconds for 512 images in bfloat16 on two cores of a Zen 4 (AVX512-BF16, no AMX), 3x3 kernels:
+
+        map    channels    library   mosaic   matrix products
+        3x3    256 -> 256       36       16                10
+        7x7    256 -> 256      103       85                73
+        8x8    256 -> 256      119      109                96
+        11x11   64 -> 256       62       56                71
+        15x15   64 -> 256      105      104               135
+        16x16  128 -> 256      217      220               255
+
+    They are processor time of the busier thread, which other work on the machine disturbs less than the clock on the
+    wall; `scripts/bench_layers.py` measures them again. With fewer than 32 channels nothing is gained. In float32 the
+    mosaic never wins; for 128 images on one core the products take 9.0 in place of 14.9 on 3x3 maps and 17.0 in place
+    of 23.5 on 4x4, 256 -> 256, and lose their lead on 6x6.
+
+    With AMX, in bfloat16 (another machine, reported, batch 256; products of the padded map, library before them):
+    16x16 128 -> 256 34.4 and 62.9, 8x8 256 -> 256 35.4 and 23.5, 4x4 256 -> 256 43.4 and 8.2. The mosaic has not been
+    measured there and is not used. Kernels other than 3x3 have not been measured.
+
+    Args:
+        height: Of the map.
+        width: Of the map.
+        channels_in: Of the inputs.
+        channels_out: Of the outputs.
+        kernel_size: (height, width).
+        dtype: ``"float32"`` or ``"bfloat16"``.
     """
-    if dtype == "bfloat16" and min(channels_in, channels_out) >= 64 and tuple(kernel_size) == (3, 3):
-        if max(height, width) <= 4:
-            return matrix_products
-        if max(height, width) <= 16:
-            return mosaic
+    side, channels = max(height, width), min(channels_in, channels_out)
+    if tuple(kernel_size) != (3, 3):
+        return library
+    if dtype == "float32":
+        return matrix_products if side <= 4 and channels >= 64 else library
+    if side <= 8 and channels >= 32:
+        return matrix_products
+    if side <= 11 and channels >= 64 and not has_amx():
+        return mosaic
     return library
 
 
@@ -119,7 +152,7 @@ def has_amx() -> bool:
     if "AMX" not in limit and limit not in ("DEFAULT", "ALL"):
         return False
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
+        with open(_CPU_INFORMATION, encoding="utf-8") as file:
             return "amx_bf16" in next((line for line in file if line.startswith("flags")), "").split()
     except OSError:
         return False  # not Linux

@@ -1,5 +1,6 @@
 """The epoch loop: steps in chunks, callbacks, evaluation, results rows, checkpoints, and an orderly stop."""
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable
@@ -44,6 +45,8 @@ class TrainingLoop:
         self.recent: deque[dict[str, float]] = deque(maxlen=20)
         self.step_seconds: float | None = None
         self.run_steps: Callable | None = None
+        self.image_size: int | None = None
+        self.compile_seconds = 0.0
         self.checkpointer = Checkpointer(parts, state, self.best, self.all_callbacks)
         if not self.checkpointer.take_up():
             self.checkpointer.write()  # killed before the next one, the run still starts from weights that were given
@@ -86,11 +89,11 @@ class TrainingLoop:
         self._leave_if_asked()
         state = self.state
         start = time.perf_counter()
+        compiling = self._drop_steps_of_another_size()
         first = state.epoch * self.steps_per_epoch + state.step
         begin = state.epoch * self.steps_per_epoch
         factors = [self._scheduled(first + k) / self._scheduled(begin) for k in range(self._chunk())]
         rates = [state.base_rate * factor for factor in factors]
-        compiling = self.run_steps is None
         if compiling:
             self.run_steps = self.parts.make_steps(state.epoch, state.step)
         self.callbacks.on_train_batch_begin(state.step)
@@ -103,6 +106,15 @@ class TrainingLoop:
         self._spend(time.perf_counter() - start, record, compiling)
         self.parts.progress.steps(state, self.steps_per_epoch, self._logs(), len(rates), self.step_seconds)
         self.checkpointer.write_if_due()
+
+    def _drop_steps_of_another_size(self) -> bool:
+        """Returns whether the steps have to be made, and compiled, before the next call."""
+        size = self.parts.image_sizes.at(self.state.epoch)
+        if self.image_size not in (None, size):
+            self.run_steps = self.step_seconds = None
+            gc.collect()  # a compiled function holds its images, and is part of a cycle
+        self.image_size = size
+        return self.run_steps is None
 
     def _leave_if_asked(self) -> None:
         if self.flag.received:
@@ -148,6 +160,7 @@ class TrainingLoop:
         state = self.state
         if compiling:
             state.seconds["compile"] += seconds
+            self.compile_seconds = seconds
             return
         state.seconds["train"] += seconds
         state.timed_images += float(record.count.sum())
@@ -158,12 +171,20 @@ class TrainingLoop:
 
     def _plan(self) -> None:
         """Plans the schedule to end when the time does, by the steps, evaluations and reports so far."""
-        state = self.state
+        state, sizes, done = self.state, self.parts.image_sizes, self._done()
         spent = sum(state.seconds.values())
-        left = parse_seconds(self.config.max_time) - spent
-        cost = sum(state.seconds[name] for name in ("train", "evaluation", "report")) / max(1, self._done())
+        cost = sum(state.seconds[name] for name in ("train", "evaluation", "report"))
+        more = sizes.steps_within(
+            parse_seconds(self.config.max_time) - spent,
+            done=done,
+            steps_per_epoch=self.steps_per_epoch,
+            step_seconds=max(
+                cost / sizes.work(done, self.steps_per_epoch), self.step_seconds / sizes.cost(state.epoch)
+            ),
+            compile_seconds=self.compile_seconds,
+        )
         planned = self.config.epochs * self.steps_per_epoch
-        state.total_steps = min(planned, self._done() + max(0, int(left / max(cost, self.step_seconds))))
+        state.total_steps = min(planned, done + more)
         if self._done() >= state.total_steps and state.total_steps < planned:
             state.stopped = f"max_time {self.config.max_time} was used up"
 
@@ -194,7 +215,8 @@ class TrainingLoop:
         state.epoch, state.step = state.epoch + 1, 0
         self._stop_early()
         self.parts.folder.write_results(state.rows)
-        self.parts.folder.log("epoch", **row, seconds=state.seconds, evaluation_seconds=seconds)
+        size = {"image_size": self.parts.image_sizes.at(row["epoch"] - 1)} if self.config.early_sizes else {}
+        self.parts.folder.log("epoch", **row, **size, seconds=state.seconds, evaluation_seconds=seconds)
         self.parts.progress.epoch(row, state)
         state.seconds["report"] += time.perf_counter() - start - seconds
         self.checkpointer.write_if_due(end_of_epoch=True)

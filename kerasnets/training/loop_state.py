@@ -8,6 +8,7 @@ import keras
 
 from kerasnets.runs.folder import RunFolder
 from kerasnets.training.config import TrainConfig
+from kerasnets.training.image_sizes import ImageSizes
 from kerasnets.training.optimizers import GroupedOptimizer
 from kerasnets.training.step import StepRecord
 
@@ -55,7 +56,11 @@ class LoopState:
 
 @dataclass(kw_only=True)
 class Parts:
-    """What the loop works with, made by `kerasnets.training.train`."""
+    """What the loop works with, made by `kerasnets.training.train`.
+
+    Attributes:
+        make_steps: (epoch, step) -> the function that runs steps from there on, at the image size of that epoch.
+    """
 
     config: TrainConfig
     folder: RunFolder
@@ -64,6 +69,7 @@ class Parts:
     averages: list
     make_steps: Callable[[int, int], Callable[[list[float], int], StepRecord]]
     steps_per_epoch: int
+    image_sizes: ImageSizes
     evaluate: Callable[[str], tuple[float, float]]
     callbacks: list
     progress: Any

@@ -14,17 +14,21 @@ from kerasnets.models import build_model, check_options, flops_per_image, output
 from kerasnets.training.config import TrainConfig
 from kerasnets.training.distribute import make_strategy, set_threads, use_deterministic_gpu
 from kerasnets.training.environment import describe_environment
+from kerasnets.training.image_sizes import ImageSizes, accept_sizes
 from kerasnets.training.losses import Loss, evaluated_loss, make_loss
 from kerasnets.training.optimizers import GroupedOptimizer
 from kerasnets.training.precision import choose_precision
 from kerasnets.training.progress import Progress
 from kerasnets.training.state import make_averages
-from pipelines.augment import Augmentation
+from pipelines.augment import Augmentation, normalize
 from pipelines.build import training_dataset
+from pipelines.resize import shrink_split
 from pipelines.source import ImageSource
 from pipelines.sources import load_source
 from pipelines.splits import carve_validation, limit_train
 
+# Layers that compute their weights from images see this many.
+_ADAPT_IMAGES = 5_000
 _CONSTANTS = {"half": (0.5, 0.5), "none": (0.0, 1.0)}
 
 
@@ -44,6 +48,7 @@ class Setup:
     data: dict[str, Any]
     environment: dict[str, Any]
     sizes: dict[str, Any]
+    image_sizes: ImageSizes
     progress: Progress
     started: float
 
@@ -70,13 +75,16 @@ def prepare(
     use_deterministic_gpu()
     strategy = make_strategy(config.devices)
     precision, reason = (precision, "as the run began") if precision else choose_precision(config.precision)
+    mean, std = _normalization(config, source)
     with strategy.scope():
-        model = _build(config, source, precision, model)
+        given, model = model, _build(config, source, precision, model)
+        accept_sizes(model, config.arch, config.early_sizes, source.image_shape)
+        if given is None:
+            _adapt(model, source, mean, std)
         optimizer = GroupedOptimizer(config, model.trainable_variables)
         model.compile(optimizer=optimizer.main)
         averages = make_averages(model, config.ema)
     kind = output_kind(model)
-    mean, std = _normalization(config, source)
     setup = Setup(
         config=config,
         source=source,
@@ -103,6 +111,7 @@ def prepare(
             "flops_per_image": flops_per_image(model),
             "precision": precision,
         },
+        image_sizes=ImageSizes.planned(config.early_sizes, config.epochs, source.image_shape[0]),
         progress=progress,
         started=started,
     )
@@ -140,6 +149,16 @@ def _build(config: TrainConfig, source: ImageSource, precision: str, given: kera
         for weight, value in zip(model.weights, given.get_weights(), strict=True):
             weight.assign(value)
     return model
+
+
+def _adapt(model: keras.Model, source: ImageSource, mean: list[float], std: list[float]) -> None:
+    """Lets the layers that compute their weights from images do so; resuming, a checkpoint overwrites them."""
+    ours = [layer for layer in model.layers if type(layer).__module__.startswith("kerasnets.")]
+    layers = [layer for layer in ours if hasattr(layer, "adapt")]
+    if layers:
+        images = normalize(tf.constant(source.splits["train"].images[:_ADAPT_IMAGES]), mean, std).numpy()
+        for layer in layers:
+            layer.adapt(images)
 
 
 def _normalization(config: TrainConfig, source: ImageSource) -> tuple[list[float], list[float]]:
@@ -182,6 +201,8 @@ def _announce(setup: Setup, kind: str, reason: str) -> None:
         f"{setup.config.arch}: {sizes['trainable_weights']:,} trainable weights, "
         f"{sizes['flops_per_image'] / 1e6:,.1f} million operations an image; {sizes['precision']} ({reason})"
     )
+    if setup.config.early_sizes:
+        say(f"images {setup.image_sizes}")
     if kind == "probabilities" and setup.config.loss != "mse":
         say(
             "Warning: this network ends in probabilities and the loss takes logits: they are squashed twice, and the "
@@ -190,10 +211,15 @@ def _announce(setup: Setup, kind: str, reason: str) -> None:
 
 
 def training_stream(setup: Setup, epoch: int, step: int) -> tf.data.Dataset:
-    """Returns the endless stream of training batches from a step of an epoch on, both counted from 0."""
-    config = setup.config
+    """Returns the endless stream of training batches from a step of an epoch on, both counted from 0.
+
+    All its images have the size of that first epoch.
+    """
+    config, split = setup.config, setup.source.splits["train"]
+    if config.early_sizes:
+        split = shrink_split(split, setup.image_sizes.at(epoch))
     return training_dataset(
-        setup.source.splits["train"],
+        split,
         batch_size=config.batch_size,
         seed=config.seed,
         augmentation=Augmentation(crop_padding=config.crop_padding, crop_mode=config.crop_mode, flip=config.flip),

@@ -109,14 +109,18 @@ def make_train_steps(
             for average, variable in zip(averages, model.weights, strict=True):
                 average.assign(average * decay + tf.cast(variable, average.dtype) * (1.0 - decay))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)])
-    def train_steps(rates, first_step):
+    # TensorFlow keeps every graph with a custom gradient in it (an optimiser's sum over replicas has one) until the
+    # process ends. The iterator, which holds all the images, comes as an argument, so that the graph does not keep it.
+    signature = [tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64), tf.type_spec_from_value(iterator)]
+
+    @tf.function(input_signature=signature)
+    def train_steps(rates, first_step, batches):
         table = tf.TensorArray(tf.float32, size=0, dynamic_size=True, element_shape=[5])
         done = 0
         finite = True
         while done < tf.size(rates) and finite:
             step = first_step + tf.cast(done, tf.int64)
-            gradients, sums = strategy.run(gradients_of, args=(next(iterator), step))
+            gradients, sums = strategy.run(gradients_of, args=(next(batches), step))
             sums = strategy.experimental_local_results(sums)[0]
             finite = tf.reduce_all(tf.math.is_finite(sums))
             # The condition stands outside the replicas: inside one, the optimiser could not reach the others.
@@ -129,6 +133,7 @@ def make_train_steps(
         return table.stack()
 
     def call(rates: list[float], first_step: int) -> StepRecord:
-        return StepRecord(*train_steps(tf.constant(rates, tf.float32), tf.constant(first_step, tf.int64)).numpy().T)
+        table = train_steps(tf.constant(rates, tf.float32), tf.constant(first_step, tf.int64), iterator)
+        return StepRecord(*table.numpy().T)
 
     return call

@@ -16,6 +16,7 @@ from kerasnets.training.config import TrainConfig, config_hash, config_to_yaml, 
 from kerasnets.training.diagnosis import describe, diagnose
 from kerasnets.training.environment import differences
 from kerasnets.training.finish import finish, summarise
+from kerasnets.training.image_sizes import copy_for_size
 from kerasnets.training.interrupt import Interrupted, SignalFlag
 from kerasnets.training.loop import TrainingLoop
 from kerasnets.training.loop_state import Diverged, LoopState, Parts
@@ -128,6 +129,7 @@ def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Ca
         averages=setup.averages,
         make_steps=lambda epoch, step: _make_steps(setup, epoch, step),
         steps_per_epoch=steps,
+        image_sizes=setup.image_sizes,
         evaluate=lambda split: _evaluate(setup, split),
         callbacks=list(callbacks),
         progress=setup.progress,
@@ -192,7 +194,9 @@ def _write_diagnosis(setup: Setup, folder: RunFolder, problem: Diverged) -> None
     dataset = training_stream(setup, problem.epoch, problem.step_in_epoch)
     pieces = list(dataset.take(setup.strategy.num_replicas_in_sync))
     batch = tuple(tf.concat(column, axis=0) for column in zip(*pieces, strict=True))
-    diagnosis = diagnose(setup.model, batch, setup.loss, problem, setup.config.optimizer)
+    size = setup.image_sizes.at(problem.epoch)
+    model = setup.model if size == setup.image_sizes.full else copy_for_size(setup.model, size)
+    diagnosis = diagnose(model, batch, setup.loss, problem, setup.config.optimizer)
     write_json_atomic(folder.path / "diagnosis.json", diagnosis)
     folder.log("diverged", **{key: diagnosis[key] for key in ("epoch", "step", "first", "cause")})
     setup.progress.message(describe(diagnosis))

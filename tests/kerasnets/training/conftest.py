@@ -8,6 +8,7 @@ import pytest
 
 from kerasnets.runs.folder import RunFolder
 from kerasnets.training.config import TrainConfig, config_to_yaml
+from kerasnets.training.image_sizes import ImageSizes
 from kerasnets.training.interrupt import SignalFlag
 from kerasnets.training.loop import TrainingLoop
 from kerasnets.training.loop_state import LoopState, Parts
@@ -24,15 +25,16 @@ class FakeRun:
     `losses.get(k, 1)`, and `before_step` is called. Evaluations answer what is next in `answers`.
 
     Attributes:
+        made: (epoch, step) of every time that the steps were made.
         calls: (rates, first step) of every call of steps.
         evaluated: (epochs completed, split) of every evaluation.
-        seconds: What a step, a first call and an evaluation take on the clock that the loop sees.
+        seconds: What a step at full size, a first call and an evaluation take on the clock that the loop sees.
     """
 
     sizes = (3, 3, 3, 1)
 
     def __init__(self, folder: RunFolder, config: TrainConfig, callbacks):
-        self.calls, self.evaluated, self.losses, self.answers = [], [], {}, []
+        self.made, self.calls, self.evaluated, self.losses, self.answers = [], [], [], {}, []
         self.before_step = lambda step: None
         self.now, self.seconds = 0.0, {"step": 1.0, "compile": 0.0, "evaluation": 0.0}
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
@@ -47,6 +49,7 @@ class FakeRun:
             averages=make_averages(model, config.ema),
             make_steps=self.make_steps,
             steps_per_epoch=len(self.sizes),
+            image_sizes=ImageSizes.planned(config.early_sizes, config.epochs, 32),
             evaluate=self.evaluate,
             callbacks=list(callbacks),
             progress=Silent(),
@@ -75,6 +78,7 @@ class FakeRun:
         return float(self.parts.model.get_weights()[0][0, 0])
 
     def make_steps(self, epoch, step):
+        self.made.append((epoch, step))
         self.now += self.seconds["compile"]
         return self.steps
 
@@ -83,7 +87,7 @@ class FakeRun:
         rows = []
         for step, rate in enumerate(rates, start=first):
             self.before_step(step)
-            self.now += self.seconds["step"]
+            self.now += self.seconds["step"] * self.parts.image_sizes.cost(step // len(self.sizes))
             size, loss = self.sizes[step % 4], self.losses.get(step, 1.0)
             rows.append((loss * size, size - 1, size, 0.25, 10.0 + step))
             if not np.isfinite(loss):

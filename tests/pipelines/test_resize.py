@@ -23,8 +23,8 @@ def test_equals_antialiased_resize_but_for_ties_in_rounding(side, size, channels
 
 
 def test_hand_computed_pixels():
-    # From four pixels to two: the first one's centre lies 0.25, 0.25, 0.75 and 1.25 new pixels from the old ones'. Their
-    # weights are 1 minus that, in the ratio of 3, 3, 1 and 0.
+    # From four pixels to two: the first one's centre lies 0.25, 0.25, 0.75 and 1.25 new pixels from the old ones'.
+    # Their weights are 1 minus that, in the ratio of 3, 3, 1 and 0.
     row = np.array([7, 70, 140, 210], np.uint8)
     left, right = (3 * 7 + 3 * 70 + 140) / 7, (70 + 3 * 140 + 3 * 210) / 7
     shrunk = shrink(np.tile(row, (1, 4, 1))[..., None], 2)

@@ -36,7 +36,7 @@ def normnet(image_shape, num_classes, dropout=0.0):
     x = keras.layers.Conv2D(4, 3, kernel_regularizer=keras.regularizers.L2(0.01))(inputs)
     x = keras.layers.ReLU()(FusedBatchNormalization()(x))
     x = keras.layers.Dropout(0.3)(x) if dropout else x
-    x = keras.layers.Dense(num_classes, name="logits")(keras.layers.Flatten()(x))
+    x = keras.layers.Dense(num_classes, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(inputs, x, name="normnet")
 
 for name, dropout in (("normnet", 0.0), ("dropnet", 0.3)):
@@ -46,7 +46,7 @@ for name, dropout in (("normnet", 0.0), ("dropnet", 0.3)):
 def config(devices, **changes):
     settings = dict(dataset="digits", arch="normnet", epochs=2, batch_size=25, limit_train=101, ema=0.9,
                     precision="float32", crop_padding=1, checkpoint_seconds=0.0, weight_decay=0.01,
-                    bias_weight_decay=0.0)
+                    bias_weight_decay=0.0, early_sizes=[[6, 0.5]])
     return TrainConfig(**(settings | changes), devices=devices, output=sys.argv[1] + "/" + devices)
 
 class Stop(keras.callbacks.Callback):

@@ -243,6 +243,46 @@ def test_max_time_that_suffices_changes_nothing(fake_run):
     np.testing.assert_allclose(run.rates, [0.25 * (1 + np.cos(np.pi * step / 16)) for step in range(16)], rtol=1e-6)
 
 
+def test_steps_are_made_anew_for_another_image_size(fake_run):
+    run = fake_run(epochs=4, early_sizes=[[16, 0.5], [24, 0.75]])
+    run.seconds["compile"] = 5.0
+    run.run()
+    assert run.made == [(0, 0), (2, 0), (3, 0)]
+    # the first call of each size is what compiles: 5 s and a step of 0.25, 0.5625 and 1 s
+    assert run.state.seconds["compile"] == 15.0 + 0.25 + 0.5625 + 1.0
+    assert run.state.seconds["train"] == pytest.approx(7 * 0.25 + 3 * 0.5625 + 3 * 1.0)
+    log = [json.loads(line) for line in (run.parts.folder.path / "log.jsonl").read_text().splitlines()]
+    assert [event["image_size"] for event in log] == [16, 16, 24, 32]
+
+
+def test_chunks_are_sized_anew_for_another_image_size(fake_run):
+    run = fake_run(epochs=2, early_sizes=[[16, 0.5]])
+    run.seconds["step"] = 0.5  # 0.125 s while the images are small
+    assert [len(rates) for rates, _ in run.run().calls] == [1, 1, 2, 1, 1, 1, 1]
+
+
+def test_going_on_begins_at_the_size_of_the_epoch(fake_run):
+    run = fake_run(epochs=4, early_sizes=[[16, 0.5]])
+    run.before_step = lambda step: setattr(run.flag, "received", signal.SIGINT if step >= 9 else None)
+    with pytest.raises(Interrupted):
+        run.run()
+    assert fake_run(run).run().made == [(2, 2)]
+
+
+@pytest.mark.parametrize("epochs", [3, 6, 12])
+def test_max_time_knows_what_the_sizes_cost(fake_run, epochs):
+    run = fake_run(epochs=1000, schedule="linear", max_time="50s", early_sizes=[[16, epochs / 1000]])
+    run.seconds["compile"] = 4.0
+    run.run()
+    # 8 s of compilation, a step of 0.25 s for every early one, a second for the others
+    early = 4 * epochs
+    assert len(run.rates) == pytest.approx(early + 50 - 8 - 0.25 * early, abs=2)
+    assert run.state.stopped == "max_time 50s was used up" and run.now <= 52
+    # planned like this from the beginning, to a step or two: the rates lie on one line
+    steps = np.arange(3, len(run.rates))
+    np.testing.assert_allclose(run.rates[3:], 0.5 * (1 - steps / len(run.rates)), atol=0.01)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_diverged(fake_run, bad):
     run = fake_run(epochs=3)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from kerasnets.errors import InputError
-from kerasnets.models import build_model
+from kerasnets.layers import Whitening
+from kerasnets.models import MODELS, build_model
 from kerasnets.training.config import TrainConfig
 from kerasnets.training.progress import Silent
 from kerasnets.training.setup import prepare, training_stream
@@ -91,6 +92,38 @@ def test_given_model_of_another_shape(digits):
         make(digits, model=build_model("boringnet", (8, 8, 1), 10, seed=0))
 
 
+def adapting(image_shape, num_classes):
+    """A layer of ours that takes weights from images, and one of Keras's that could."""
+    inputs = keras.Input(image_shape)
+    x = keras.layers.Normalization()(Whitening(2, name="whitening")(inputs))
+    x = keras.layers.Dense(num_classes, name="logits")(keras.layers.Flatten()(x))
+    return keras.Model(inputs, x, name="lazynet")
+
+
+def test_layers_adapt_to_the_first_training_images(digits, monkeypatch):
+    monkeypatch.setitem(MODELS, "lazynet", adapting)
+    monkeypatch.setattr("kerasnets.training.setup._ADAPT_IMAGES", 30)
+    setup = make(digits, validation=0.2, ema=0.9)
+    images = setup.source.splits["train"].images[:30] / 255
+    expected = Whitening(2)
+    expected.build((None, 8, 8, 1))
+    untouched = expected.kernel.numpy()
+    expected.adapt(((images - setup.data["mean"]) / setup.data["std"]).astype(np.float32))
+    kernel = setup.model.get_layer("whitening").kernel
+    np.testing.assert_allclose(kernel, expected.kernel, rtol=1e-3, atol=1e-4)
+    (average,) = [a for a, weight in zip(setup.averages, setup.model.weights, strict=True) if weight is kernel]
+    np.testing.assert_array_equal(average, kernel)
+    assert np.abs(kernel - untouched).max() > 0.1
+    assert (setup.model.layers[2].mean.numpy() == 0).all() and (setup.model.layers[2].variance.numpy() == 1).all()
+
+
+def test_given_weights_are_not_adapted(digits, monkeypatch):
+    monkeypatch.setitem(MODELS, "lazynet", adapting)
+    given = build_model("lazynet", (8, 8, 1), 10, seed=77)
+    setup = make(digits, model=given)
+    np.testing.assert_array_equal(setup.model.get_layer("whitening").kernel, given.get_layer("whitening").kernel)
+
+
 def test_precision_of_the_beginning_is_kept(digits):
     setup = make(digits, precision="bfloat16")
     assert (setup.sizes["precision"], setup.environment["precision_reason"]) == ("bfloat16", "as the run began")
@@ -125,8 +158,6 @@ def test_probabilities_in_a_loss_of_logits_are_warned_about(digits, monkeypatch,
         inputs = keras.Input(image_shape)
         layer = keras.layers.Dense(num_classes, "softmax", name="probabilities")
         return keras.Model(inputs, layer(keras.layers.Flatten()(inputs)), name="lazynet")
-
-    from kerasnets.models import MODELS
 
     monkeypatch.setitem(MODELS, "lazynet", squashed)
     heard = Heard()

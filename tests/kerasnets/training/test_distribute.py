@@ -46,7 +46,7 @@ for name, dropout in (("normnet", 0.0), ("dropnet", 0.3)):
 def config(devices, **changes):
     settings = dict(dataset="digits", arch="normnet", epochs=2, batch_size=25, limit_train=101, ema=0.9,
                     precision="float32", crop_padding=1, checkpoint_seconds=0.0, weight_decay=0.01,
-                    bias_weight_decay=0.0, early_sizes=[[6, 0.5]])
+                    bias_weight_decay=0.0)
     return TrainConfig(**(settings | changes), devices=devices, output=sys.argv[1] + "/" + devices)
 
 class Stop(keras.callbacks.Callback):
@@ -72,10 +72,10 @@ class Look(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         copies = [strategy.experimental_local_results(weight.value) for weight in self.model.weights]
         seen["spread"] = max(float(np.abs(first.numpy() - second.numpy()).max()) for first, second in copies)
-whole = train(config("cpu:2", arch="dropnet", optimizer="muon"), callbacks=[Look()])
+whole = train(config("cpu:2", arch="dropnet", optimizer="muon", early_sizes=[[6, 0.5]]), callbacks=[Look()])
 result["spread"] = seen["spread"]
 try:
-    train(config("cpu:2", arch="dropnet", optimizer="muon"), callbacks=[Stop()])
+    train(config("cpu:2", arch="dropnet", optimizer="muon", early_sizes=[[6, 0.5]]), callbacks=[Stop()])
 except Interrupted as stop:
     again = resume(stop.run_path)
 result["resumed"] = all(np.array_equal(arrays(again)[name], value) for name, value in arrays(whole).items())

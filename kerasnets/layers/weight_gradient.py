@@ -118,8 +118,8 @@ def choose_algorithm(
 
     They are processor time of the busier thread, which other work on the machine disturbs less than the clock on the
     wall; `scripts/bench_layers.py` measures them again. With fewer than 32 channels nothing is gained. In float32 the
-    mosaic never wins; for 128 images on one core the products take 9.0 in place of 14.9 on 3x3 maps and 17.0 in place
-    of 23.5 on 4x4, 256 -> 256, and lose their lead on 6x6.
+    mosaic never wins; for 128 images on one core the products take 9.0 in place of 14.9 on 3x3 maps, 17.0 in place of
+    23.5 on 4x4 and 28.5 in place of 33.3 on 5x5, 256 -> 256, and lose their lead on 7x7.
 
     With AMX, in bfloat16 (another machine, reported, batch 256; products of the padded map, library before them):
     16x16 128 -> 256 34.4 and 62.9, 8x8 256 -> 256 35.4 and 23.5, 4x4 256 -> 256 43.4 and 8.2. The mosaic has not been
@@ -137,7 +137,7 @@ def choose_algorithm(
     if tuple(kernel_size) != (3, 3):
         return library
     if dtype == "float32":
-        return matrix_products if side <= 4 and channels >= 64 else library
+        return matrix_products if side <= 5 and channels >= 64 else library
     if side <= 8 and channels >= 32:
         return matrix_products
     if side <= 11 and channels >= 64 and not has_amx():

@@ -48,7 +48,7 @@ _TINY_LEAKY = {
 }
 # Of our own. Weight decay is that of the source, KellerJordan/cifar10-airbench, for a mean instead of a sum of losses.
 _SPEEDNET = {
-    "epochs": 10,
+    "epochs": 8,
     "batch_size": 1000,
     "optimizer": "muon",
     "learning_rate": 0.17,

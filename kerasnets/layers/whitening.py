@@ -10,7 +10,7 @@ _LEAST_VARIANCE = 5e-4
 
 @keras.saving.register_keras_serializable(package="kerasnets")
 class Whitening(keras.layers.Layer):
-    """Convolution without padding whose filters whiten the patches of the training images; only its bias is trained.
+    """Convolution without padding whose filters whiten the patches of the training images; it is not trained.
 
     A patch of k x k pixels and c channels has k * k * c principal directions. Each becomes a filter, divided by the
     standard deviation along it, and each comes a second time with the opposite sign, because an activation follows that
@@ -22,8 +22,8 @@ class Whitening(keras.layers.Layer):
 
     Input `(batch, height, width, c)`, output `(batch, height - k + 1, width - k + 1, 2 * k * k * c)`.
 
-    Source: Jordan 2024, https://arxiv.org/abs/2404.00498, section 3.1, after Page 2019. Departure: the bias is
-    trained to the end, and not for three epochs only.
+    Source: Jordan 2024, https://arxiv.org/abs/2404.00498, section 3.1, after Page 2019. Departure: the bias, which is
+    trained there for three epochs, is left out.
     """
 
     def __init__(self, kernel_size: int = 2, **kwargs):
@@ -38,7 +38,6 @@ class Whitening(keras.layers.Layer):
             initializer=lambda shape, dtype=None: tf.cast(_both_signs(np.eye(size), shape), dtype or "float32"),
             trainable=False,
         )
-        self.bias = self.add_weight(name="bias", shape=(2 * size,), initializer="zeros")
 
     def adapt(self, images: np.ndarray) -> None:
         """Computes the filters.
@@ -61,8 +60,7 @@ class Whitening(keras.layers.Layer):
 
     def call(self, inputs):
         """Returns the whitened patches of `inputs`, in the compute dtype."""
-        kernel, bias = (tf.cast(weight, self.compute_dtype) for weight in (self.kernel, self.bias))
-        return tf.nn.bias_add(tf.nn.conv2d(inputs, kernel, strides=1, padding="VALID"), bias)
+        return tf.nn.conv2d(inputs, tf.cast(self.kernel, self.compute_dtype), strides=1, padding="VALID")
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the output for that of the input."""

@@ -18,9 +18,10 @@ def speednet(image_shape: tuple[int, int, int], num_classes: int, width: int = 6
     4 * `width` and 4 * `width` filters. No convolution has a bias, no normalisation a scale.
 
     Source: Jordan 2024, https://arxiv.org/abs/2404.00498, and KellerJordan/cifar10-airbench. Departures: SiLU in place
-    of GELU, which costs several times as much in bfloat16; the bias of the whitening is trained to the end; the
-    division of the logits is part of the linear layer's initial weights; pooling over the whole last map instead of
-    3x3, so that the weights do not depend on the image size. 1,971,352 trainable weights at 32x32x3 with 10 classes.
+    of GELU, which costs several times as much in bfloat16; a whitening layer without the bias that is trained there for
+    three epochs; the division of the logits is part of the linear layer's initial weights; pooling over the whole last
+    map instead of 3x3, so that the weights do not depend on the image size. 1,971,328 trainable weights at 32x32x3 with
+    10 classes.
 
     Args:
         image_shape: `(height, width, channels)`, from 8x8.

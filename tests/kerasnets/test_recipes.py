@@ -85,7 +85,7 @@ def test_every_network_has_a_recipe_of_its_own(arch):
 
 def test_overrides():
     config = recipe("cifar10", epochs=3, learning_rate=0.5)
-    assert (config.epochs, config.learning_rate, config.batch_size) == (3, 0.5, 256)
+    assert (config.epochs, config.learning_rate, config.batch_size) == (3, 0.5, 1000)
 
 
 @pytest.mark.parametrize("dataset", ["", None, 3])

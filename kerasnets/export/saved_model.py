@@ -91,7 +91,7 @@ def _write_archive(predictor: Predictor, path: Path) -> None:
     serve = make_serve(log_probabilities, predictor.class_names)
     serve_bytes = make_serve_bytes(serve, predictor.image_shape)
     archive = keras.export.ExportArchive()
-    archive.track(predictor.model)
+    # The variables come in with the functions that use them. Tracking the model as well would write all of them twice.
     archive.add_endpoint("serve", serve, [tf.TensorSpec((None, *predictor.image_shape), tf.uint8, name="images")])
     archive.add_endpoint("serve_bytes", serve_bytes, [tf.TensorSpec((None,), tf.string, name="encoded")])
     archive.write_out(str(path), verbose=False)

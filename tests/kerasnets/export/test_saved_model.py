@@ -60,6 +60,14 @@ def test_the_card_holds_the_sha256_of_every_file(made):
         assert hashlib.sha256((path / name).read_bytes()).hexdigest() == digest
 
 
+def test_every_weight_is_written_once(made):
+    run, path, _ = made
+    written = sum(
+        np.prod(shape) for _, shape in tf.train.list_variables(str(path / "variables" / "variables")) if shape
+    )
+    assert written == load_predictor(run).model.count_params()
+
+
 def test_nothing_is_left_aside(made):
     assert [path.name for path in made[1].parent.iterdir()] == ["tiny"]
 

@@ -24,13 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tensorflow as tf  # noqa: E402
 
-from kerasnets.layers.weight_gradient import (  # noqa: E402
-    choose_algorithm,
-    has_amx,
-    library,
-    matrix_products,
-    mosaic,
-)
+from kerasnets.layers.processor import has_amx  # noqa: E402
+from kerasnets.layers.weight_gradient import choose_algorithm, library, matrix_products, mosaic  # noqa: E402
 
 # Side of the map, channels in, channels out.
 SHAPES = {

@@ -5,7 +5,8 @@ import functools
 import keras
 import tensorflow as tf
 
-from kerasnets.layers.weight_gradient import choose_algorithm, has_amx
+from kerasnets.layers.processor import has_amx
+from kerasnets.layers.weight_gradient import choose_algorithm
 
 
 @keras.saving.register_keras_serializable(package="kerasnets")

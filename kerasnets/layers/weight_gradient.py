@@ -8,15 +8,14 @@ for every place (y, x) of the kernel, input channel c and filter f, where inputs
 in the order in which they add, hence in the last bits.
 """
 
-import functools
-import os
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from kerasnets.layers.processor import has_amx
+
 # How wide the mosaic is made. Measured: 32 is slower, 64 to 256 are alike.
 _MOSAIC_WIDTH = 128
-_CPU_INFORMATION = "/proc/cpuinfo"
 
 
 def library(inputs: tf.Tensor, gradient: tf.Tensor, kernel_shape: Sequence[int]) -> tf.Tensor:
@@ -143,16 +142,3 @@ def choose_algorithm(
     if side <= 11 and channels >= 64 and not has_amx():
         return mosaic
     return library
-
-
-@functools.cache
-def has_amx() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 in tiles (AMX), and oneDNN may use it."""
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
-    if "AMX" not in limit and limit not in ("DEFAULT", "ALL"):
-        return False
-    try:
-        with open(_CPU_INFORMATION, encoding="utf-8") as file:
-            return "amx_bf16" in next((line for line in file if line.startswith("flags")), "").split()
-    except OSError:
-        return False  # not Linux

@@ -1,9 +1,10 @@
 """Which number format the layers compute in, decided by what the machine gains."""
 
-import os
 import time
 
 import tensorflow as tf
+
+from kerasnets.layers.processor import cpu_flags, has_amx
 
 # bfloat16 has to be this much faster before it is worth its coarser numbers.
 _WORTH = 1.25
@@ -30,10 +31,9 @@ def choose_precision(requested: str) -> tuple[str, str]:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         good = capability >= (8, 0)
         return ("bfloat16" if good else "float32"), f"GPU of compute capability {capability[0]}.{capability[1]}"
-    flags = _cpu_flags()
-    if "amx_bf16" in flags and _amx_allowed():
+    if has_amx():
         return "bfloat16", "the CPU has amx_bf16"
-    if "avx512_bf16" not in flags:
+    if "avx512_bf16" not in cpu_flags():
         return "float32", "the CPU has no bfloat16 instructions"
     gain = measure_gain()
     return ("bfloat16" if gain >= _WORTH else "float32"), f"bfloat16 measured {gain:.2f} times as fast here"
@@ -70,16 +70,3 @@ def _convolution(dtype: tf.DType):
         return tf.add_n([tf.reduce_sum(tf.cast(value, tf.float32)) for value in gradients])
 
     return lambda: step().numpy()
-
-
-def _amx_allowed() -> bool:
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
-    return "AMX" in limit or limit in ("DEFAULT", "ALL")
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next((set(line.split()) for line in file if line.startswith("flags")), set())
-    except OSError:
-        return set()  # not Linux: float32 is never wrong

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from kerasnets.layers import weight_gradient
-from kerasnets.layers.weight_gradient import choose_algorithm, has_amx, library, matrix_products, mosaic
+from kerasnets.layers.weight_gradient import choose_algorithm, library, matrix_products, mosaic
 
 ALGORITHMS = [library, mosaic, matrix_products]
 # (batch, height, width, channels in, channels out, kernel height, kernel width). The mosaic lays 8 to 128 images side
@@ -96,24 +96,3 @@ def test_the_table(monkeypatch, side, channels, dtype, kernel, amx, expected):
     monkeypatch.setattr(weight_gradient, "has_amx", lambda: amx)
     assert choose_algorithm(side, side, channels, 256, (kernel, kernel), dtype) is expected
     assert choose_algorithm(side - 1, side, 256, channels, [kernel, kernel], dtype) is expected
-
-
-@pytest.mark.parametrize(
-    "flags, limit, expected",
-    [
-        ("fpu amx_bf16 amx_tile", None, True),
-        ("fpu amx_bf16 amx_tile", "AVX512_CORE_BF16", False),
-        ("fpu amx_bf16 amx_tile", "avx512_core_amx", True),
-        ("fpu avx512_bf16", None, False),
-        (None, None, False),
-    ],
-)
-def test_amx_is_read_from_the_flags(monkeypatch, tmp_path, flags, limit, expected):
-    file = tmp_path / "cpuinfo"
-    if flags:
-        file.write_text(f"processor : 0\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(weight_gradient, "_CPU_INFORMATION", file)
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit) if limit else monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", False)
-    has_amx.cache_clear()
-    assert has_amx() is expected
-    has_amx.cache_clear()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kerasnets.layers import processor
 from kerasnets.training import precision
 from kerasnets.training.precision import choose_precision
 
@@ -15,7 +16,8 @@ def machine(monkeypatch):
         config = precision.tf.config
         monkeypatch.setattr(config, "list_physical_devices", lambda kind: ["gpu"] if capability is not None else [])
         monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: details)
-        monkeypatch.setattr(precision, "_cpu_flags", lambda: set(flags))
+        for module in (precision, processor):
+            monkeypatch.setattr(module, "cpu_flags", lambda: set(flags))
         monkeypatch.setattr(precision, "measure_gain", lambda: gain)
 
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)

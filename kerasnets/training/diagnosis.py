@@ -57,6 +57,7 @@ def first_not_finite(model: keras.Model, images: tf.Tensor, labels: tf.Tensor, l
             return {"place": "weight", "name": weight.path, "not_finite": _bad(weight.numpy()), "largest_input": None}
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     probe = keras.Model(model.input, [layer.output for layer in layers])
+    probe.input_spec = model.input_spec  # a run with smaller images first has widened it
     with tf.GradientTape() as tape:
         outputs = probe(images, training=True)
         outputs = outputs if isinstance(outputs, list) else [outputs]

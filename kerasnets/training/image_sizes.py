@@ -135,10 +135,3 @@ def _check_size(model: keras.Model, arch: str, size: int, channels: int) -> None
             f"size {size} with {arch}, built for {model.input_shape[1]}x{model.input_shape[2]}. Use speednet, or set "
             "early_sizes to []."
         ) from error
-
-
-def copy_for_size(model: keras.Model, size: int) -> keras.Model:
-    """Returns a network with copies of the layers and weights of `model`, built for images of another size."""
-    copy = keras.models.clone_model(model, input_tensors=keras.Input((size, size, model.input_shape[-1])))
-    copy.set_weights(model.get_weights())
-    return copy

@@ -16,7 +16,6 @@ from kerasnets.training.config import TrainConfig, config_hash, config_to_yaml, 
 from kerasnets.training.diagnosis import describe, diagnose
 from kerasnets.training.environment import differences
 from kerasnets.training.finish import finish, summarise
-from kerasnets.training.image_sizes import copy_for_size
 from kerasnets.training.interrupt import Interrupted, SignalFlag
 from kerasnets.training.loop import TrainingLoop
 from kerasnets.training.loop_state import Diverged, LoopState, Parts
@@ -194,9 +193,7 @@ def _write_diagnosis(setup: Setup, folder: RunFolder, problem: Diverged) -> None
     dataset = training_stream(setup, problem.epoch, problem.step_in_epoch)
     pieces = list(dataset.take(setup.strategy.num_replicas_in_sync))
     batch = tuple(tf.concat(column, axis=0) for column in zip(*pieces, strict=True))
-    size = setup.image_sizes.at(problem.epoch)
-    model = setup.model if size == setup.image_sizes.full else copy_for_size(setup.model, size)
-    diagnosis = diagnose(model, batch, setup.loss, problem, setup.config.optimizer)
+    diagnosis = diagnose(setup.model, batch, setup.loss, problem, setup.config.optimizer)
     write_json_atomic(folder.path / "diagnosis.json", diagnosis)
     folder.log("diverged", **{key: diagnosis[key] for key in ("epoch", "step", "first", "cause")})
     setup.progress.message(describe(diagnosis))

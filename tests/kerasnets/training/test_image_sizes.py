@@ -17,7 +17,7 @@ from kerasnets.models.names import MODEL_FACTS, Facts
 from kerasnets.runs.checkpoint import load_newest
 from kerasnets.training import setup as making
 from kerasnets.training.config import TrainConfig
-from kerasnets.training.image_sizes import ImageSizes, accept_sizes, copy_for_size
+from kerasnets.training.image_sizes import ImageSizes, accept_sizes
 from kerasnets.training.interrupt import Interrupted
 from kerasnets.training.progress import Silent
 from kerasnets.training.setup import prepare, training_stream
@@ -121,7 +121,6 @@ def test_model_takes_smaller_images_with_the_same_weights():
     smaller = build_model("poolnet", (6, 6, 1), 10, seed=2)
     smaller.set_weights(weights)
     np.testing.assert_array_equal(model(images), smaller(images))
-    np.testing.assert_array_equal(copy_for_size(model, 6)(images), smaller(images))
     for value, expected in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(value, expected)
     # 36 positions of 3x3 kernels, and 4 features into 10 classes: at the full size as before

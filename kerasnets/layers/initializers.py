@@ -18,8 +18,7 @@ class PartialIdentity(keras.initializers.Initializer):
     """
 
     def __init__(self, seed: int | None = None):
-        self._uniform = keras.initializers.RandomUniform(seed=seed)
-        self.seed = self._uniform.seed
+        self.seed = keras.initializers.RandomUniform(seed=seed).seed
 
     def __call__(self, shape, dtype=None):
         """Returns a kernel of shape (height, width, channels in, channels out)."""

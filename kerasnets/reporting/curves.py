@@ -35,7 +35,7 @@ def curves_figure(results: pd.DataFrame, summary: dict[str, Any]) -> Figure:
         for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
             _line(axes, epochs, _numbers(results, f"{split}_{quantity}"), name, colour, marker)
     _line(rate, epochs, _numbers(results, "learning_rate"), "learning rate", "#444444", "o")
-    # Before the marks are added: they are no part of the range to be shown.
+    # Before the marks are added: they do not decide whether an axis is logarithmic.
     _log_when_wide(loss, lowest=None)
     _log_when_wide(rate, lowest=0)
     _mark_not_finite(loss, epochs, _numbers(results, "train_loss"))
@@ -64,8 +64,8 @@ def _log_when_wide(axes: Axes, lowest: float | None) -> None:
     # A rate that falls to zero cannot be drawn on a logarithmic axis, and does not need it.
     if len(values) and values.min() > 0 and values.max() / values.min() > 50:
         axes.set_yscale("log")
-    elif len(values) and values.max() > 0:
-        axes.set_ylim(bottom=lowest, top=None if lowest is None else 1.15 * values.max())
+    elif lowest is not None and len(values) and values.max() > 0:
+        axes.set_ylim(bottom=lowest, top=1.15 * values.max())  # from here on the axis does not follow what is added
 
 
 def _mark_not_finite(axes: Axes, epochs: np.ndarray, train_loss: np.ndarray) -> None:

@@ -71,6 +71,14 @@ def test_the_selected_epoch_is_marked_in_every_panel():
     assert lines(figure.axes[1])["test, selected epoch 2"].get_ydata()[0] == 0.9
 
 
+@pytest.mark.parametrize("loss", [0.3, 4.0])
+def test_a_selected_loss_far_from_the_curve_is_in_the_picture(loss):
+    # A smoothed train loss lies far above the plain loss of the test split.
+    axes = curves_figure(results(train_loss=[2.0, 1.5, 1.2]), summary(result_of(2) | {"loss": loss})).axes[0]
+    lowest, highest = axes.get_ylim()
+    assert lowest < loss < highest
+
+
 @pytest.mark.parametrize(("rates", "scale"), [([0.1, 0.01, 0.001], "log"), ([0.1, 0.05, 0.0], "linear")])
 def test_a_wide_range_is_logarithmic_unless_it_holds_zero(rates, scale):
     figure = curves_figure(results(train_loss=[2.0, 1.0, 0.9], learning_rate=rates), summary())

@@ -65,7 +65,7 @@ def _parser():
     parser.add_argument(
         "--split", type=splits, default="test", help="Which images; train and validation as in the run."
     )
-    views = Literal["none", "flip", "flip+shift"]
+    views = Literal["none", "flip", "flip+shift", "adaptive"]
     parser.add_argument("--tta", type=views, default="none", help="Average over changed copies of each image.")
     parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="Processor threads to use; 0 is all.")

@@ -12,7 +12,11 @@ from kerasnets.models import output_kind
 from pipelines.augment import normalize
 
 BATCH_SIZE = 250
-TTA = ("none", "flip", "flip+shift")
+TTA = ("none", "flip", "flip+shift", "adaptive")
+# The two highest mean probabilities of an image and its mirror image must lie this near for shifted views to be asked.
+_DOUBT = {"flip+shift": math.inf, "adaptive": 0.5}
+# Batches that are held at once.
+_BLOCK = 40
 
 
 def serve_log_probabilities(
@@ -84,7 +88,8 @@ class BatchedPredictor:
             batch_size: Images in one call of the function.
             tta: Test-time augmentation: ``none``; ``flip`` averages the probabilities of the image and its mirror
                 image; ``flip+shift`` gives half the weight to that, and a quarter each to the same pair shifted by one
-                pixel up and left, and down and right (edges reflected).
+                pixel up and left, and down and right (edges reflected); ``adaptive`` does so for the images only whose
+                two highest probabilities under ``flip`` differ by less than 0.5, and leaves the others at that.
 
         Returns:
             (n, classes) float32.
@@ -93,8 +98,8 @@ class BatchedPredictor:
             InputError: For an unknown ``tta``, or images of another shape or type.
 
         Source:
-            The two views are those of KellerJordan/cifar10-airbench (``tta_level`` 1 and 2). Departure: it averages
-            logits; an exported network answers in probabilities, so those are averaged here.
+            The views are those of KellerJordan/cifar10-airbench (``tta_level`` 1 and 2). Departure: it averages
+            logits; an exported network answers in probabilities, so those are averaged here. ``adaptive`` is our own.
         """
         return self.with_and_without_tta(images, batch_size, tta)[0]
 
@@ -112,33 +117,43 @@ class BatchedPredictor:
             raise InputError(
                 f"tta must be the name of a test-time augmentation. Received: '{tta}'. {closest(tta, TTA)}"
             )
-        parts = [self._batch(batch, batch_size, tta) for batch in self._batches(images, batch_size)]
+        parts = [self._block(block, batch_size, tta) for block in self._blocks(images, batch_size)]
         if not parts:
             return (np.zeros((0, len(self.class_names)), np.float32),) * 2
         averaged, plain = zip(*parts, strict=True)
         return np.concatenate(averaged), np.concatenate(plain)
 
-    def _batches(self, images: np.ndarray | tf.data.Dataset, batch_size: int) -> Iterator[np.ndarray]:
+    def _blocks(self, images: np.ndarray | tf.data.Dataset, batch_size: int) -> Iterator[np.ndarray]:
         if isinstance(images, tf.data.Dataset):
             for batch, _ in images:
-                yield from self._batches(batch.numpy(), batch_size)
+                yield from self._blocks(batch.numpy(), batch_size)
             return
         if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
             raise InputError(
                 f"images for '{self.name}' must be uint8 of shape (n, {', '.join(map(str, self.image_shape))}). "
                 f"Received: {images.dtype} {images.shape}. Use a data set of that shape, or convert the images."
             )
-        for start in range(0, len(images), batch_size):
-            yield images[start : start + batch_size]
+        for start in range(0, len(images), _BLOCK * batch_size):
+            yield images[start : start + _BLOCK * batch_size]
 
-    def _batch(self, images: np.ndarray, batch_size: int, tta: str) -> tuple[np.ndarray, np.ndarray]:
-        padding = [(0, batch_size - len(images))] + [(0, 0)] * 3
-        weights, views = zip(*_views(np.pad(images, padding), tta), strict=True)
-        answers = [self.function(tf.constant(view)).numpy()[: len(images)] for view in views]
-        if tta == "none":
-            return answers[0], answers[0]
-        shares = [answer.astype(np.float64) + math.log(weight) for answer, weight in zip(answers, weights, strict=True)]
-        return np.logaddexp.reduce(shares).astype(np.float32), answers[0]
+    def _block(self, images: np.ndarray, batch_size: int, tta: str) -> tuple[np.ndarray, np.ndarray]:
+        views = self._answers(images, batch_size, _itself if tta == "none" else _mirrored)
+        averaged = _mean(views)
+        low, high = np.sort(np.exp(averaged), axis=1)[:, -2:].T
+        doubtful = np.flatnonzero(high - low < _DOUBT.get(tta, 0.0))
+        if len(doubtful):
+            shifted = _mean(self._answers(images[doubtful], batch_size, _shifted))
+            averaged[doubtful] = _mean([averaged[doubtful], shifted])
+        return averaged, views[0]
+
+    def _answers(self, images: np.ndarray, batch_size: int, views: Callable) -> list[np.ndarray]:
+        """The function's answers to each view of the images, (n, classes) each."""
+        answers = []
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            filled = np.pad(batch, [(0, batch_size - len(batch))] + [(0, 0)] * 3)
+            answers.append([self.function(tf.constant(view)).numpy()[: len(batch)] for view in views(filled)])
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
 class Predictor(BatchedPredictor):
@@ -182,16 +197,22 @@ class Predictor(BatchedPredictor):
         self.model, self.mean, self.std = model, tuple(mean), tuple(std)
 
 
-def _views(images: np.ndarray, tta: str) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (weight, images) of the test-time augmentation, the images as they are first; the weights add up to 1."""
-    if tta == "none":
-        yield 1.0, images
-        return
-    if tta == "flip":
-        yield from ((0.5, images), (0.5, images[:, :, ::-1]))
-        return
+def _mean(answers: list[np.ndarray]) -> np.ndarray:
+    """Logarithm of the mean of probabilities that are given as logarithms."""
+    if len(answers) == 1:
+        return answers[0].copy()
+    return (np.logaddexp.reduce(np.asarray(answers, np.float64)) - math.log(len(answers))).astype(np.float32)
+
+
+def _itself(images: np.ndarray) -> list[np.ndarray]:
+    return [images]
+
+
+def _mirrored(images: np.ndarray) -> list[np.ndarray]:
+    return [images, images[:, :, ::-1]]
+
+
+def _shifted(images: np.ndarray) -> list[np.ndarray]:
     height, width = images.shape[1:3]
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
-    for weight, offset in ((0.25, 1), (0.125, 0), (0.125, 2)):
-        view = padded[:, offset : offset + height, offset : offset + width]
-        yield from ((weight, view), (weight, view[:, :, ::-1]))
+    return [view for k in (0, 2) for view in _mirrored(padded[:, k : k + height, k : k + width])]

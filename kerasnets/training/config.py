@@ -112,7 +112,7 @@ class TrainConfig:
     early_stopping: int = 0
     max_time: str | None = None
     test_curve: int = 0
-    tta: Literal["none", "flip", "flip+shift"] = "none"
+    tta: Literal["none", "flip", "flip+shift", "adaptive"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 0
     devices: str = "auto"

@@ -54,7 +54,7 @@ MISTAKES = {
     "RUN": "dataset must be given. Received: none.",
     "RUN digit": "Did you mean 'digits'?",
     "RUN digits --split tests": "--split must be one of test, validation, train. Received: tests.",
-    "RUN digits --tta mirror": "--tta must be one of none, flip, flip+shift. Received: mirror.",
+    "RUN digits --tta mirror": "--tta must be one of none, flip, flip+shift, adaptive. Received: mirror.",
     "RUN digits --spilt test": "Unknown flag --spilt. Did you mean --split?",
     "RUN mnist --data-dir nowhere": "The data folder must be an existing folder. Received: nowhere.",
     "nowhere digits": "A run folder or an exported network was expected. Received: nowhere, which is no folder.",

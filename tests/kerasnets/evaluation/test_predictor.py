@@ -143,6 +143,27 @@ def test_flip_and_shift_average_six_views(images):
     np.testing.assert_allclose(np.exp(answer).sum(axis=1), 1, rtol=1e-5)
 
 
+def test_adaptive_asks_shifted_views_of_doubtful_images_only(images):
+    answers = {tta: predictor().log_probabilities(images, tta=tta) for tta in ("flip", "flip+shift", "adaptive")}
+    ranked = np.sort(np.exp(answers["flip"]), axis=1)
+    doubtful = ranked[:, 2] - ranked[:, 1] < 0.5
+    assert 0 < doubtful.sum() < len(images)
+    np.testing.assert_allclose(answers["adaptive"][doubtful], answers["flip+shift"][doubtful], atol=1e-6)
+    np.testing.assert_array_equal(answers["adaptive"][~doubtful], answers["flip"][~doubtful])
+    assert (answers["flip"] != answers["flip+shift"]).any(axis=1).all()
+
+
+def test_adaptive_is_cheaper(images):
+    network, calls = predictor(), []
+    function = network.function
+    network.function = lambda batch: calls.append(len(batch)) or function(batch)
+    network.log_probabilities(images[:20], batch_size=4, tta="adaptive")
+    few = len(calls)
+    network.log_probabilities(images[:20], batch_size=4, tta="flip+shift")
+    assert 10 < few < len(calls) - few == 30  # two views, and four more, of five batches
+    assert set(calls) == {4}
+
+
 @pytest.mark.parametrize("tta", TTA)
 def test_with_and_without_are_the_two_answers(images, tta):
     network = predictor()

@@ -64,7 +64,7 @@ _SPEEDNET = {
     "crop_mode": "reflect",
     "flip": "alternating",
     "normalization": "dataset",
-    "tta": "flip+shift",
+    "tta": "adaptive",
 }
 _BY_ARCH = {
     "speednet": _SPEEDNET,
@@ -88,7 +88,7 @@ _BY_DATASET = {
 }
 _BY_BOTH = {
     ("cifar10", "scratch_mlp"): _SCRATCH_CIFAR10,
-    ("cifar10", "speednet"): {"early_sizes": [[24, 0.5]]},
+    ("cifar10", "speednet"): {"epochs": 11, "early_sizes": [[24, 0.5]]},
     ("cifar100", "speednet"): {"epochs": 16, "early_sizes": [[24, 0.5]]},
     ("fashion_mnist", "speednet"): {"epochs": 12, "early_sizes": [[20, 0.5]]},
     ("mnist", "speednet"): {

@@ -13,8 +13,12 @@ from pipelines.augment import normalize
 
 BATCH_SIZE = 250
 TTA = ("none", "flip", "flip+shift", "adaptive")
-# The two highest mean probabilities of an image and its mirror image must lie this near for shifted views to be asked.
-_DOUBT = {"flip+shift": math.inf, "adaptive": 0.5}
+# How near the two highest mean probabilities of an image and its mirror image must lie for shifted views to be asked,
+# the share of the mean that those get, and their shifts down and to the right.
+_SHIFTS = {
+    "flip+shift": (math.inf, 0.5, ((-1, -1), (1, 1))),
+    "adaptive": (0.3, 0.8, ((-1, -1), (1, 1), (-1, 1), (1, -1))),
+}
 # Batches that are held at once.
 _BLOCK = 40
 
@@ -88,8 +92,9 @@ class BatchedPredictor:
             batch_size: Images in one call of the function.
             tta: Test-time augmentation: ``none``; ``flip`` averages the probabilities of the image and its mirror
                 image; ``flip+shift`` gives half the weight to that, and a quarter each to the same pair shifted by one
-                pixel up and left, and down and right (edges reflected); ``adaptive`` does so for the images only whose
-                two highest probabilities under ``flip`` differ by less than 0.5, and leaves the others at that.
+                pixel up and left, and down and right (edges reflected); ``adaptive`` leaves it at ``flip`` unless the
+                two highest probabilities differ by less than 0.3 there, and then averages five pairs alike: that, and
+                those shifted by one pixel along either diagonal.
 
         Returns:
             (n, classes) float32.
@@ -139,11 +144,13 @@ class BatchedPredictor:
     def _block(self, images: np.ndarray, batch_size: int, tta: str) -> tuple[np.ndarray, np.ndarray]:
         views = self._answers(images, batch_size, _itself if tta == "none" else _mirrored)
         averaged = _mean(views)
-        low, high = np.sort(np.exp(averaged), axis=1)[:, -2:].T
-        doubtful = np.flatnonzero(high - low < _DOUBT.get(tta, 0.0))
-        if len(doubtful):
-            shifted = _mean(self._answers(images[doubtful], batch_size, _shifted))
-            averaged[doubtful] = _mean([averaged[doubtful], shifted])
+        if tta in _SHIFTS:
+            doubt, share, shifts = _SHIFTS[tta]
+            low, high = np.sort(np.exp(averaged), axis=1)[:, -2:].T
+            doubtful = np.flatnonzero(high - low < doubt)
+            if len(doubtful):
+                shifted = _mean(self._answers(images[doubtful], batch_size, lambda part: _shifted(part, shifts)))
+                averaged[doubtful] = _mean([averaged[doubtful], shifted], [1 - share, share])
         return averaged, views[0]
 
     def _answers(self, images: np.ndarray, batch_size: int, views: Callable) -> list[np.ndarray]:
@@ -197,11 +204,13 @@ class Predictor(BatchedPredictor):
         self.model, self.mean, self.std = model, tuple(mean), tuple(std)
 
 
-def _mean(answers: list[np.ndarray]) -> np.ndarray:
-    """Logarithm of the mean of probabilities that are given as logarithms."""
+def _mean(answers: list[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Logarithm of the mean of probabilities that are given as logarithms; the weights add up to 1."""
     if len(answers) == 1:
         return answers[0].copy()
-    return (np.logaddexp.reduce(np.asarray(answers, np.float64)) - math.log(len(answers))).astype(np.float32)
+    weights = [1 / len(answers)] * len(answers) if weights is None else weights
+    shares = [answer + math.log(weight) for answer, weight in zip(answers, weights, strict=True)]
+    return np.logaddexp.reduce(np.asarray(shares, np.float64)).astype(np.float32)
 
 
 def _itself(images: np.ndarray) -> list[np.ndarray]:
@@ -212,7 +221,8 @@ def _mirrored(images: np.ndarray) -> list[np.ndarray]:
     return [images, images[:, :, ::-1]]
 
 
-def _shifted(images: np.ndarray) -> list[np.ndarray]:
+def _shifted(images: np.ndarray, shifts: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
     height, width = images.shape[1:3]
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
-    return [view for k in (0, 2) for view in _mirrored(padded[:, k : k + height, k : k + width])]
+    for down, right in shifts:
+        yield from _mirrored(padded[:, 1 - down : 1 - down + height, 1 - right : 1 - right + width])

@@ -73,7 +73,7 @@ def test_speednet_has_the_rates_of_its_source():
     assert rate * head_scale * decay == pytest.approx(2e-6 * batch, rel=0.03)
     assert rate * bias_scale * bias_decay == pytest.approx(2e-6 * batch, rel=0.06)
     names = ("optimizer", "momentum", "muon_momentum", "label_smoothing", "crop_padding", "crop_mode", "flip", "tta")
-    expected = ("muon", 0.85, 0.6, 0.2, 2, "reflect", "alternating", "flip+shift")
+    expected = ("muon", 0.85, 0.6, 0.2, 2, "reflect", "alternating", "adaptive")
     assert settings("cifar10", "speednet", *names) == expected
 
 

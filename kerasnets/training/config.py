@@ -58,7 +58,8 @@ class TrainConfig:
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
         early_sizes: Pairs [size, share]: until that share of the epochs is over (rounded to whole epochs), the images
-            are shrunk to size x size; the shares rise, and the rest of the run has images of full size.
+            are shrunk to size x size; the shares rise, and the rest of the run has images of full size. With max_time
+            the epochs are those that fit into it.
         normalization: Mean and standard deviation a channel: the training images' own (dataset), 0.5 and 0.5 (half),
             0 and 1, which leaves the images in [0, 1] (none), or those given.
         normalization_mean: Mean of each channel in [0, 1], for normalization given.

@@ -1,5 +1,6 @@
 """Smaller images first: which size an epoch trains on, what that costs, and which networks can take it."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -28,6 +29,18 @@ class ImageSizes:
         counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
         pairs = [[int(size), count] for (size, _), count in zip(early_sizes, counts, strict=True)]
         return cls([pair for pair in pairs if pair[1]], full)
+
+    def replanned(self, early_sizes: list[list[float]], epochs: int, begun: int) -> "ImageSizes":
+        """Plans again for another number of epochs, where the first ``begun`` stay what they are.
+
+        No size is smaller than that of the epoch before it, so that a run which gets longer does not go back.
+        """
+        fresh = self.planned(early_sizes, max(epochs, begun), self.full)
+        sizes = [self.at(epoch) for epoch in range(begun)]
+        for epoch in range(begun, epochs):
+            sizes.append(max(sizes[-1:] + [fresh.at(epoch)]))
+        pairs = [[size, len(list(group))] for size, group in itertools.groupby(sizes)]
+        return ImageSizes([pair for pair in pairs if pair[0] != self.full], self.full)
 
     def at(self, epoch: int) -> int:
         """Returns the size in an epoch, counted from 0."""

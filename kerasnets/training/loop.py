@@ -11,6 +11,7 @@ import numpy as np
 from kerasnets.training.callbacks import BestCheckpoint, rate_scheduler, restore_callbacks, wants_every_batch
 from kerasnets.training.checkpointing import Checkpointer
 from kerasnets.training.config import parse_seconds
+from kerasnets.training.image_sizes import ImageSizes
 from kerasnets.training.interrupt import Interrupted, SignalFlag
 from kerasnets.training.loop_state import Diverged, LoopState, Parts
 from kerasnets.training.schedules import make_schedule
@@ -19,6 +20,8 @@ from kerasnets.training.step import StepRecord
 
 # A call of several steps should last about this long: long enough that Python costs nothing, short enough for Ctrl-C.
 _CALL_SECONDS = 0.5
+# Steps and image sizes that depend on each other agree after this many rounds of planning.
+_PLANS = 8
 
 
 class TrainingLoop:
@@ -50,6 +53,8 @@ class TrainingLoop:
         self.checkpointer = Checkpointer(parts, state, self.best, self.all_callbacks)
         if not self.checkpointer.take_up():
             self.checkpointer.write()  # killed before the next one, the run still starts from weights that were given
+        if state.early_sizes is not None:
+            parts.image_sizes = ImageSizes(state.early_sizes, parts.image_sizes.full)
         self.resuming = state.step > 0
 
     def run(self) -> None:
@@ -95,7 +100,7 @@ class TrainingLoop:
         factors = [self._scheduled(first + k) / self._scheduled(begin) for k in range(self._chunk())]
         rates = [state.base_rate * factor for factor in factors]
         if compiling:
-            self.run_steps = self.parts.make_steps(state.epoch, state.step)
+            self.run_steps = self.parts.make_steps(state.epoch, state.step, self.image_size)
         self.callbacks.on_train_batch_begin(state.step)
         record = self.run_steps(rates, first)
         self._account(record, rates)
@@ -104,7 +109,9 @@ class TrainingLoop:
         self._notice_new_rate(now, factors[-1])
         self._notice_stop()
         self._spend(time.perf_counter() - start, record, compiling)
-        self.parts.progress.steps(state, self.steps_per_epoch, self._logs(), len(rates), self.step_seconds)
+        self.parts.progress.steps(
+            state, self.steps_per_epoch, self._logs(), len(rates), self.step_seconds, self._seconds_left()
+        )
         self.checkpointer.write_if_due()
 
     def _drop_steps_of_another_size(self) -> bool:
@@ -169,22 +176,34 @@ class TrainingLoop:
         if self.config.max_time:
             self._plan()
 
+    def _seconds_left(self) -> float | None:
+        """Estimates the rest of the training, by the steps just made."""
+        if self.step_seconds is None:
+            return None
+        sizes, done, total = self.parts.image_sizes, self._done(), self.state.total_steps
+        at_full_size = self.step_seconds / sizes.cost(self.state.epoch)
+        return at_full_size * (sizes.work(total, self.steps_per_epoch) - sizes.work(done, self.steps_per_epoch))
+
     def _plan(self) -> None:
         """Plans the schedule to end when the time does, by the steps, evaluations and reports so far."""
         state, sizes, done = self.state, self.parts.image_sizes, self._done()
         spent = sum(state.seconds.values())
         cost = sum(state.seconds[name] for name in ("train", "evaluation", "report"))
-        more = sizes.steps_within(
-            parse_seconds(self.config.max_time) - spent,
-            done=done,
-            steps_per_epoch=self.steps_per_epoch,
-            step_seconds=max(
-                cost / sizes.work(done, self.steps_per_epoch), self.step_seconds / sizes.cost(state.epoch)
-            ),
-            compile_seconds=self.compile_seconds,
-        )
+        step_seconds = max(cost / sizes.work(done, self.steps_per_epoch), self.step_seconds / sizes.cost(state.epoch))
         planned = self.config.epochs * self.steps_per_epoch
-        state.total_steps = min(planned, done + more)
+        # How many steps there are decides how many of them are small, and the other way round.
+        for _ in range(_PLANS):
+            more = sizes.steps_within(
+                parse_seconds(self.config.max_time) - spent,
+                done=done,
+                steps_per_epoch=self.steps_per_epoch,
+                step_seconds=step_seconds,
+                compile_seconds=self.compile_seconds,
+            )
+            state.total_steps = min(planned, done + more)
+            epochs = -(-state.total_steps // self.steps_per_epoch)
+            sizes = sizes.replanned(self.config.early_sizes, epochs, begun=state.epoch + 1)
+        self.parts.image_sizes, state.early_sizes = sizes, sizes.early
         if self._done() >= state.total_steps and state.total_steps < planned:
             state.stopped = f"max_time {self.config.max_time} was used up"
 

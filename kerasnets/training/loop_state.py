@@ -37,6 +37,7 @@ class LoopState:
         rows: One dictionary an epoch, the content of ``results.csv``.
         seconds: Spent so far, by what it was spent on.
         timed_images: Images trained on in ``seconds["train"]``, which leaves out each first, compiling step.
+        early_sizes: The early image sizes as planned by now, see `ImageSizes.early`; None until a plan was changed.
         best: File of the best weights, with its epoch, or None.
         stopped: Why the run ended before its last epoch, or None.
     """
@@ -50,6 +51,7 @@ class LoopState:
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_SECONDS, 0.0))
     timed_images: float = 0.0
+    early_sizes: list[list[int]] | None = None
     best: dict[str, Any] | None = None
     stopped: str | None = None
 
@@ -59,7 +61,8 @@ class Parts:
     """What the loop works with, made by `kerasnets.training.train`.
 
     Attributes:
-        make_steps: (epoch, step) -> the function that runs steps from there on, at the image size of that epoch.
+        make_steps: (epoch, step, image size) -> the function that runs steps from there on.
+        image_sizes: What they are; with max_time the loop plans them anew.
     """
 
     config: TrainConfig
@@ -67,7 +70,7 @@ class Parts:
     model: keras.Model
     optimizer: GroupedOptimizer
     averages: list
-    make_steps: Callable[[int, int], Callable[[list[float], int], StepRecord]]
+    make_steps: Callable[[int, int, int], Callable[[list[float], int], StepRecord]]
     steps_per_epoch: int
     image_sizes: ImageSizes
     evaluate: Callable[[str], tuple[float, float]]

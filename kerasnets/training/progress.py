@@ -12,9 +12,15 @@ class Progress(Protocol):
         """Shows one line that stays."""
 
     def steps(
-        self, state: Any, steps_per_epoch: int, logs: dict[str, float], steps: int, seconds: float | None
+        self,
+        state: Any,
+        steps_per_epoch: int,
+        logs: dict[str, float],
+        steps: int,
+        seconds: float | None,
+        left: float | None,
     ) -> None:
-        """Is told of ``steps`` more steps, of ``seconds`` each (None while compiling)."""
+        """Is told of ``steps`` more steps, of ``seconds`` each, and the seconds to go (both None while compiling)."""
 
     def epoch(self, row: dict[str, Any], state: Any) -> None:
         """Is told of a completed epoch."""
@@ -29,7 +35,7 @@ class Silent:
     def message(self, text: str) -> None:
         """Shows nothing."""
 
-    def steps(self, state, steps_per_epoch, logs, steps, seconds) -> None:
+    def steps(self, state, steps_per_epoch, logs, steps, seconds, left) -> None:
         """Shows nothing."""
 
     def epoch(self, row, state) -> None:
@@ -60,24 +66,20 @@ class Display:
         """Prints one line above the live one."""
         self.console.print(text, markup=False)
 
-    def steps(self, state, steps_per_epoch, logs, steps, seconds) -> None:
+    def steps(self, state, steps_per_epoch, logs, steps, seconds, left) -> None:
         """Renews the live line; says once, after the first timed steps, how long the run will take."""
         if seconds is None:
             return
-        left = (self.epochs - state.epoch) * steps_per_epoch - state.step
-        remaining = left * seconds
         if not self.estimated:
             self.estimated = True
             rate = self.batch_size / seconds
-            self.message(
-                f"about {format_seconds(remaining)} of training to go, {rate:,.0f} images/s in the first steps"
-            )
+            self.message(f"about {format_seconds(left)} of training to go, {rate:,.0f} images/s in the first steps")
         if not self.console.is_terminal:
             return
         self._line(
             f"epoch {state.epoch + 1}/{self.epochs}  step {state.step}/{steps_per_epoch}  "
             f"loss {logs['loss']:.4f}  accuracy {100 * logs['accuracy']:.2f} %  "
-            f"{self.batch_size / seconds:,.0f} images/s  {format_seconds(remaining)} left"
+            f"{self.batch_size / seconds:,.0f} images/s  {format_seconds(left)} left"
         )
 
     def epoch(self, row, state) -> None:

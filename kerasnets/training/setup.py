@@ -210,14 +210,14 @@ def _announce(setup: Setup, kind: str, reason: str) -> None:
         )
 
 
-def training_stream(setup: Setup, epoch: int, step: int) -> tf.data.Dataset:
+def training_stream(setup: Setup, epoch: int, step: int, size: int) -> tf.data.Dataset:
     """Returns the endless stream of training batches from a step of an epoch on, both counted from 0.
 
-    All its images have the size of that first epoch.
+    With `TrainConfig.early_sizes` all its images have the height and width ``size``.
     """
     config, split = setup.config, setup.source.splits["train"]
     if config.early_sizes:
-        split = shrink_split(split, setup.image_sizes.at(epoch))
+        split = shrink_split(split, size)
     return training_dataset(
         split,
         batch_size=config.batch_size,

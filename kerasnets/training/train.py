@@ -126,7 +126,7 @@ def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Ca
         model=setup.model,
         optimizer=setup.optimizer,
         averages=setup.averages,
-        make_steps=lambda epoch, step: _make_steps(setup, epoch, step),
+        make_steps=lambda epoch, step, size: _make_steps(setup, epoch, step, size),
         steps_per_epoch=steps,
         image_sizes=setup.image_sizes,
         evaluate=lambda split: _evaluate(setup, split),
@@ -146,7 +146,7 @@ def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Ca
             folder.log("interrupted", signal=flag.received)
             raise
         except Diverged as problem:
-            _write_diagnosis(setup, folder, problem)
+            _write_diagnosis(setup, folder, problem, parts.image_sizes.at(problem.epoch))
             summarise(parts, state, "diverged")
         finally:
             setup.progress.close()
@@ -161,8 +161,8 @@ def _train(parts: Parts, state: LoopState, flag: SignalFlag) -> None:
     loop.run()
 
 
-def _make_steps(setup: Setup, epoch: int, step: int):
-    dataset = training_stream(setup, epoch, step)
+def _make_steps(setup: Setup, epoch: int, step: int, size: int):
+    dataset = training_stream(setup, epoch, step, size)
     iterator = iter(setup.strategy.distribute_datasets_from_function(lambda context: dataset))
     return make_train_steps(
         setup.model,
@@ -189,8 +189,8 @@ def _evaluate(setup: Setup, split: str) -> tuple[float, float]:
     return mean_loss(log_probabilities, examples.labels, setup.evaluated_loss), accuracy
 
 
-def _write_diagnosis(setup: Setup, folder: RunFolder, problem: Diverged) -> None:
-    dataset = training_stream(setup, problem.epoch, problem.step_in_epoch)
+def _write_diagnosis(setup: Setup, folder: RunFolder, problem: Diverged, size: int) -> None:
+    dataset = training_stream(setup, problem.epoch, problem.step_in_epoch, size)
     pieces = list(dataset.take(setup.strategy.num_replicas_in_sync))
     batch = tuple(tf.concat(column, axis=0) for column in zip(*pieces, strict=True))
     diagnosis = diagnose(setup.model, batch, setup.loss, problem, setup.config.optimizer)

@@ -26,6 +26,7 @@ class FakeRun:
 
     Attributes:
         made: (epoch, step) of every time that the steps were made.
+        sides: The image size that they were made for.
         calls: (rates, first step) of every call of steps.
         evaluated: (epochs completed, split) of every evaluation.
         seconds: What a step at full size, a first call and an evaluation take on the clock that the loop sees.
@@ -34,7 +35,7 @@ class FakeRun:
     sizes = (3, 3, 3, 1)
 
     def __init__(self, folder: RunFolder, config: TrainConfig, callbacks):
-        self.made, self.calls, self.evaluated, self.losses, self.answers = [], [], [], {}, []
+        self.made, self.sides, self.calls, self.evaluated, self.losses, self.answers = [], [], [], [], {}, []
         self.before_step = lambda step: None
         self.now, self.seconds = 0.0, {"step": 1.0, "compile": 0.0, "evaluation": 0.0}
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
@@ -77,8 +78,9 @@ class FakeRun:
     def weight(self) -> float:
         return float(self.parts.model.get_weights()[0][0, 0])
 
-    def make_steps(self, epoch, step):
+    def make_steps(self, epoch, step, size):
         self.made.append((epoch, step))
+        self.sides.append(size)
         self.now += self.seconds["compile"]
         return self.steps
 

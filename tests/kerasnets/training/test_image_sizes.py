@@ -82,6 +82,20 @@ def test_shares_become_whole_epochs(epochs, expected):
     assert ImageSizes.planned([[16, 0.9]], epochs, 32).at(epochs - 1) == 32
 
 
+def test_planned_anew_for_fewer_or_more_epochs():
+    shares = [[16, 0.25], [24, 0.5]]
+    whole = ImageSizes.planned(shares, 12, 32)
+    assert whole.early == [[16, 3], [24, 3]]
+    assert whole.replanned(shares, 12, begun=1) == whole
+    assert whole.replanned(shares, 8, begun=1).early == [[16, 2], [24, 2]]
+    assert whole.replanned(shares, 4, begun=2).early == [[16, 2]]  # two were made already, which is half of four
+    assert whole.replanned(shares, 1, begun=2).early == [[16, 2]]
+    shorter = whole.replanned(shares, 6, begun=1)
+    assert shorter.early == [[16, 2], [24, 1]]
+    assert shorter.replanned(shares, 12, begun=3).early == [[16, 2], [24, 4]]  # not back to 16
+    assert shorter.replanned(shares, 12, begun=4).early == [[16, 2], [24, 1]]  # nor from the full size
+
+
 def test_in_words():
     assert str(SIZES) == "16x16 for 2 epochs, then 24x24 for 1 epoch, then 32x32"
 
@@ -160,7 +174,7 @@ def test_images_that_are_not_square():
     ):
         prepare(config(limit_train=None), oblong(), Silent())
     setup = prepare(config(limit_train=None, early_sizes=[]), oblong(), Silent())
-    assert next(iter(training_stream(setup, 0, 0)))[0].shape == (20, 8, 9, 1)
+    assert next(iter(training_stream(setup, 0, 0, 8)))[0].shape == (20, 8, 9, 1)
 
 
 def test_stream_has_the_size_of_its_epoch_and_the_same_order():
@@ -169,8 +183,8 @@ def test_stream_has_the_size_of_its_epoch_and_the_same_order():
     images = setup.source.splits["train"].images
     normalised = (shrink(images, 6) / 255 - setup.data["mean"]) / setup.data["std"]
     for epoch, side in ((0, 6), (1, 8)):
-        batch, labels, _ = next(iter(training_stream(setup, epoch, 2)))
-        expected, expected_labels, _ = next(iter(training_stream(plain, epoch, 2)))
+        batch, labels, _ = next(iter(training_stream(setup, epoch, 2, side)))
+        expected, expected_labels, _ = next(iter(training_stream(plain, epoch, 2, side)))
         assert batch.shape[1:] == (side, side, 1)
         np.testing.assert_array_equal(labels, expected_labels)
         if side == 8:

@@ -261,6 +261,15 @@ def test_chunks_are_sized_anew_for_another_image_size(fake_run):
     assert [len(rates) for rates, _ in run.run().calls] == [1, 1, 2, 1, 1, 1, 1]
 
 
+def test_time_to_go_knows_what_the_sizes_cost(fake_run):
+    run, told = fake_run(epochs=4, early_sizes=[[16, 0.5]]), []
+    run.parts.progress.steps = lambda *arguments: told.append((arguments[-1], run.now))
+    run.run()
+    assert run.now == 8 * 0.25 + 8 * 1.0
+    assert [left for left, _ in told].count(None) == 2  # the first step of each size compiles
+    assert all(left == pytest.approx(run.now - now) for left, now in told if left is not None)
+
+
 def test_going_on_begins_at_the_size_of_the_epoch(fake_run):
     run = fake_run(epochs=4, early_sizes=[[16, 0.5]])
     run.before_step = lambda step: setattr(run.flag, "received", signal.SIGINT if step >= 9 else None)
@@ -269,18 +278,28 @@ def test_going_on_begins_at_the_size_of_the_epoch(fake_run):
     assert fake_run(run).run().made == [(2, 2)]
 
 
-@pytest.mark.parametrize("epochs", [3, 6, 12])
-def test_max_time_knows_what_the_sizes_cost(fake_run, epochs):
-    run = fake_run(epochs=1000, schedule="linear", max_time="50s", early_sizes=[[16, epochs / 1000]])
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_max_time_keeps_the_share_of_early_sizes(fake_run, share):
+    run = fake_run(epochs=1000, schedule="linear", max_time="98s", early_sizes=[[16, share]])
     run.seconds["compile"] = 4.0
     run.run()
     # 8 s of compilation, a step of 0.25 s for every early one, a second for the others
-    early = 4 * epochs
-    assert len(run.rates) == pytest.approx(early + 50 - 8 - 0.25 * early, abs=2)
-    assert run.state.stopped == "max_time 50s was used up" and run.now <= 52
-    # planned like this from the beginning, to a step or two: the rates lie on one line
+    steps = 90 / (0.25 * share + 1 - share)
+    assert len(run.rates) == pytest.approx(steps, abs=4)
+    assert run.sides == [16, 32] and run.made == [(0, 0), (round(share * steps / 4), 0)]
+    assert run.state.stopped == "max_time 98s was used up" and run.now <= 100
+    # planned like this from the beginning, to an epoch or so: the rates lie on one line
     steps = np.arange(3, len(run.rates))
-    np.testing.assert_allclose(run.rates[3:], 0.5 * (1 - steps / len(run.rates)), atol=0.01)
+    np.testing.assert_allclose(run.rates[3:], 0.5 * (1 - steps / len(run.rates)), atol=0.02)
+
+
+def test_going_on_keeps_the_sizes_as_planned(fake_run):
+    run = fake_run(epochs=1000, max_time="98s", early_sizes=[[16, 0.5]])
+    run.before_step = lambda step: setattr(run.flag, "received", signal.SIGINT if step >= 90 else None)
+    with pytest.raises(Interrupted):
+        run.run()
+    assert run.sides == [16, 32] and run.made[1][0] < 22
+    assert fake_run(run).run().sides == [32]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -40,11 +40,11 @@ def test_format_seconds(seconds, text):
 def test_piped_shows_one_line_an_epoch():
     shown, out = display()
     state = LoopState(total_steps=20)
-    shown.steps(state, 10, LOGS, 1, None)  # compiling
+    shown.steps(state, 10, LOGS, 1, None, None)  # compiling
     assert out.getvalue() == ""
     for state.step in (2, 3):
-        shown.steps(state, 10, LOGS, 1, 0.5)
-    # 20 steps less the 2 done, half a second each; 32 images in half a second
+        shown.steps(state, 10, LOGS, 1, 0.5, 9.5 - state.step / 4)
+    # as it was first told; 32 images in half a second
     assert out.getvalue() == "about 9.0 s of training to go, 64 images/s in the first steps\n"
     shown.epoch(ROW | {"val_loss": 2.0, "val_accuracy": 0.125}, state)
     shown.close()
@@ -63,12 +63,12 @@ def test_epoch_with_a_test_curve():
 def test_terminal_has_a_live_line():
     shown, out = display(terminal=True)
     state = LoopState(total_steps=20, epoch=1, step=4)
-    shown.steps(state, 10, LOGS, 4, 2.0)
+    shown.steps(state, 10, LOGS, 4, 2.0, 12.0)
     assert "epoch 2/2  step 4/10  loss 1.2346  accuracy 50.00 %  16 images/s  12 s left" in out.getvalue()
     assert shown.live is not None
     shown.epoch(ROW, state)
     assert shown.live is None
-    shown.steps(state, 10, LOGS, 4, 2.0)
+    shown.steps(state, 10, LOGS, 4, 2.0, 12.0)
     shown.close()
     shown.close()
     assert shown.live is None
@@ -90,7 +90,7 @@ def test_it_writes_to_standard_error(capsys):
 def test_silent(capsys):
     silent = Silent()
     silent.message("text")
-    silent.steps(None, 1, LOGS, 1, 1.0)
+    silent.steps(None, 1, LOGS, 1, 1.0, 1.0)
     silent.epoch(ROW, None)
     silent.close()
     assert capsys.readouterr() == ("", "")

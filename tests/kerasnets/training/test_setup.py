@@ -132,11 +132,11 @@ def test_precision_of_the_beginning_is_kept(digits):
 
 def test_training_stream(digits):
     setup = make(digits, batch_size=40)
-    stream = list(training_stream(setup, 0, 0).take(6))
+    stream = list(training_stream(setup, 0, 0, 8).take(6))
     assert [len(images) for images, _, _ in stream] == [40, 40, 20] * 2
     labels = np.concatenate([labels for _, labels, _ in stream[:3]])
     np.testing.assert_array_equal(np.sort(labels), np.sort(setup.source.splits["train"].labels))
-    later = next(iter(training_stream(setup, 1, 2)))
+    later = next(iter(training_stream(setup, 1, 2, 8)))
     for value, expected in zip(later, stream[5], strict=True):
         np.testing.assert_array_equal(value, expected)
 

@@ -35,6 +35,8 @@ class ImageSizes:
 
         No size is smaller than that of the epoch before it, so that a run which gets longer does not go back.
         """
+        if not early_sizes:
+            return self
         fresh = self.planned(early_sizes, max(epochs, begun), self.full)
         sizes = [self.at(epoch) for epoch in range(begun)]
         for epoch in range(begun, epochs):

@@ -59,7 +59,7 @@ def test_a_device_is_written_to_and_not_replaced(tiny_run, images):
 
 MISTAKES = {
     "RUN": "images must be given",
-    "RUN nowhere.png": "An image file was expected. Received: nowhere.png, which does not exist.",
+    "RUN nowhere.png": "Received: nowhere.png: it does not exist. Name files that hold images.",
     "RUN IMAGE --top many": "--top must be a whole number. Received: many. For example: --top 3.",
     "RUN IMAGE --top 0": "top must be at least 1. Received: 0.",
     "RUN IMAGE --csv - --json": "stdout takes one of --json and --csv -. Received: both.",

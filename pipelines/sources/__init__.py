@@ -8,6 +8,7 @@ from pipelines.source import ImageSource
 from pipelines.sources.cifar import load_cifar10, load_cifar100
 from pipelines.sources.digits import load_digits
 from pipelines.sources.idx import load_fashion_mnist, load_mnist
+from pipelines.sources.tiny_imagenet import load_tiny_imagenet
 
 SOURCES = {
     "cifar10": load_cifar10,
@@ -15,6 +16,7 @@ SOURCES = {
     "digits": load_digits,
     "fashion_mnist": load_fashion_mnist,
     "mnist": load_mnist,
+    "tiny_imagenet": load_tiny_imagenet,
 }
 
 

@@ -1,0 +1,102 @@
+"""Tiny ImageNet from its official folder: 200 classes of 64x64 photographs, as JPEG files.
+
+Source: Stanford CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip, after Russakovsky et al. 2015
+(arXiv:1409.0575). The labels of its own test images were never published, so its `val` is the test split here.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.errors import DataError
+from pipelines.image_files import decode_files
+from pipelines.source import ImageSource, Split
+from pipelines.sources.places import find_place
+
+_SHAPE = (64, 64, 3)
+_ANNOTATIONS = "val/val_annotations.txt"
+_FILES = ("wnids.txt", "words.txt", _ANNOTATIONS, "train", "val/images")
+
+
+def load_tiny_imagenet(data_dir: str | Path | None = None) -> ImageSource:
+    """Loads Tiny ImageNet: 500 training and 50 test images of each of 200 classes, 64x64 in colour.
+
+    The classes are in the order of their WordNet ids, as torchvision's `ImageFolder` has them, and are named by the
+    first of their words, or by all of them where two classes share the first.
+
+    Args:
+        data_dir: Where to look first; see `pipelines.sources.places`.
+
+    Raises:
+        DataError: Files are missing or damaged.
+    """
+
+    def missing_from(folder: Path) -> list[str]:
+        return [file for file in _FILES if not (folder / file).exists()]
+
+    folder = find_place("tiny_imagenet", data_dir, ("tiny-imagenet-200", "."), _FILES, missing_from)
+    ids = sorted(_lines(folder / "wnids.txt"))
+    train = [
+        (path, label)
+        for label, wordnet_id in enumerate(ids)
+        for path in sorted((folder / "train" / wordnet_id / "images").glob("*.JPEG"))
+    ]
+    test = [
+        (folder / "val" / "images" / name, _position(ids, wordnet_id, folder))
+        for name, wordnet_id in (_fields(line, folder) for line in _lines(folder / _ANNOTATIONS))
+    ]
+    return ImageSource(
+        name="tiny_imagenet",
+        class_names=_class_names(ids, folder),
+        splits={"train": _split(train, folder / "train"), "test": _split(test, folder / "val")},
+        origin=str(folder),
+    )
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{file} must be a text file of Tiny ImageNet. Received: {str(error).splitlines()[0]}. Unpack "
+            "tiny-imagenet-200.zip again."
+        ) from error
+
+
+def _fields(line: str, folder: Path) -> tuple[str, str]:
+    fields = line.split("\t")
+    if len(fields) < 2 or Path(fields[0]).name != fields[0]:
+        raise DataError(
+            f"Lines of {folder / _ANNOTATIONS} must hold a file's name and a WordNet id, with a tab between. "
+            f"Received: {line[:80]!r}. Unpack tiny-imagenet-200.zip again."
+        )
+    return fields[0], fields[1].strip()
+
+
+def _position(ids: list[str], wordnet_id: str, folder: Path) -> int:
+    if wordnet_id not in ids:
+        raise DataError(
+            f"{folder / _ANNOTATIONS} must name classes of wnids.txt. Received: {wordnet_id!r}. Unpack "
+            "tiny-imagenet-200.zip again."
+        )
+    return ids.index(wordnet_id)
+
+
+def _class_names(ids: list[str], folder: Path) -> tuple[str, ...]:
+    words = dict(line.split("\t", 1) for line in _lines(folder / "words.txt") if "\t" in line)
+    whole = [words.get(wordnet_id, wordnet_id).strip() for wordnet_id in ids]
+    first = [name.split(",")[0].strip() for name in whole]
+    shared = {name for name, count in Counter(first).items() if count > 1}
+    return tuple(long if short in shared else short for short, long in zip(first, whole, strict=True))
+
+
+def _split(examples: list[tuple[Path, int]], folder: Path) -> Split:
+    images, bad = decode_files([path for path, _ in examples], _SHAPE)
+    if bad or not examples:
+        received = f"{bad[0].path}: {bad[0].reason}" if bad else "no image"
+        more = f" and {len(bad) - 1} more like it" if len(bad) > 1 else ""
+        raise DataError(
+            f"{folder} must hold whole images. Received: {received}{more}. Unpack tiny-imagenet-200.zip again."
+        )
+    return Split(images=images, labels=np.array([label for _, label in examples], np.int32))

@@ -11,7 +11,6 @@ from PIL import Image, ImageOps
 # Pillow knows many more; some of them start other programs (EPS), none of them holds photographs.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
-RESIZES = ("squash", "crop", "pad")
 
 
 class BadImage(Exception):

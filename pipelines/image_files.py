@@ -1,6 +1,5 @@
 """Many image files to one array, decoded by several threads, and a list of those that cannot be used."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.cores import usable_cores
 from pipelines.decode import BadImage, decode_image
 
 # Files that a thread takes at a time: enough that handing them out costs nothing.
@@ -49,7 +49,6 @@ def decode_files(
         return bad
 
     # Pillow's decoders leave Python to other threads while they work.
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         parts = list(pool.map(read, range(0, len(paths), _PART)))
     return images, [file for part in parts for file in part]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
-from kerasnets.training.config import load_config
+from kerasnets.training.config import TrainConfig, load_config
 
 if TYPE_CHECKING:
     from pipelines.source import ImageSource
@@ -65,7 +65,7 @@ def _parser():
     parser.add_argument(
         "--split", type=splits, default="test", help="Which images; train and validation as in the run."
     )
-    views = Literal["none", "flip", "flip+shift", "adaptive"]
+    views = get_type_hints(TrainConfig)["tta"]
     parser.add_argument("--tta", type=views, default="none", help="Average over changed copies of each image.")
     parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="Processor threads to use; 0 is all.")

@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipelines.cores import usable_cores
+
 _PACKAGES = ("kerasnets", "tensorflow", "keras", "numpy")
 # Bit-equal results are promised only while these stay the same.
 EXACTNESS = ("python", "packages", "processor", "intra_op_threads", "inter_op_threads", "devices", "replicas", "onednn")
@@ -23,7 +25,7 @@ def describe_environment(strategy: tf.distribute.Strategy, precision: str, reaso
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor_name(),
-        "cpu_count": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu_count": usable_cores(),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "onednn": {name: os.environ.get(name) for name in ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")},
@@ -49,8 +51,7 @@ def processor_name() -> str:
             name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
     except OSError:
         pass  # not Linux: the platform's own name has to do
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return f"{name}, {usable_cores()} cores"
 
 
 def peak_memory_bytes() -> int:

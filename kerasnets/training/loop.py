@@ -20,7 +20,7 @@ from kerasnets.training.step import StepRecord
 
 # A call of several steps should last about this long: long enough that Python costs nothing, short enough for Ctrl-C.
 _CALL_SECONDS = 0.5
-# Steps and image sizes that depend on each other agree after this many rounds of planning.
+# Steps and image sizes that depend on each other agree after this many rounds of planning at the latest.
 _PLANS = 8
 
 
@@ -202,7 +202,9 @@ class TrainingLoop:
             )
             state.total_steps = min(planned, done + more)
             epochs = -(-state.total_steps // self.steps_per_epoch)
-            sizes = sizes.replanned(self.config.early_sizes, epochs, begun=state.epoch + 1)
+            before, sizes = sizes, sizes.replanned(self.config.early_sizes, epochs, begun=state.epoch + 1)
+            if sizes == before:
+                break
         self.parts.image_sizes, state.early_sizes = sizes, sizes.early
         if self._done() >= state.total_steps and state.total_steps < planned:
             state.stopped = f"max_time {self.config.max_time} was used up"

@@ -37,15 +37,13 @@ def load_tiny_imagenet(data_dir: str | Path | None = None) -> ImageSource:
 
     folder = find_place("tiny_imagenet", data_dir, ("tiny-imagenet-200", "."), _FILES, missing_from)
     ids = sorted(_lines(folder / "wnids.txt"))
+    labels = {wordnet_id: label for label, wordnet_id in enumerate(ids)}
     train = [
         (path, label)
-        for label, wordnet_id in enumerate(ids)
+        for wordnet_id, label in labels.items()
         for path in sorted((folder / "train" / wordnet_id / "images").glob("*.JPEG"))
     ]
-    test = [
-        (folder / "val" / "images" / name, _position(ids, wordnet_id, folder))
-        for name, wordnet_id in (_fields(line, folder) for line in _lines(folder / _ANNOTATIONS))
-    ]
+    test = [_annotated(line, labels, folder) for line in _lines(folder / _ANNOTATIONS)]
     return ImageSource(
         name="tiny_imagenet",
         class_names=_class_names(ids, folder),
@@ -64,23 +62,21 @@ def _lines(file: Path) -> list[str]:
         ) from error
 
 
-def _fields(line: str, folder: Path) -> tuple[str, str]:
+def _annotated(line: str, labels: dict[str, int], folder: Path) -> tuple[Path, int]:
+    """The file and label that a line of the annotations tells of: name, WordNet id, and a box that is not used."""
     fields = line.split("\t")
     if len(fields) < 2 or Path(fields[0]).name != fields[0]:
         raise DataError(
             f"Lines of {folder / _ANNOTATIONS} must hold a file's name and a WordNet id, with a tab between. "
             f"Received: {line[:80]!r}. Unpack tiny-imagenet-200.zip again."
         )
-    return fields[0], fields[1].strip()
-
-
-def _position(ids: list[str], wordnet_id: str, folder: Path) -> int:
-    if wordnet_id not in ids:
+    name, wordnet_id = fields[0], fields[1].strip()
+    if wordnet_id not in labels:
         raise DataError(
             f"{folder / _ANNOTATIONS} must name classes of wnids.txt. Received: {wordnet_id!r}. Unpack "
             "tiny-imagenet-200.zip again."
         )
-    return ids.index(wordnet_id)
+    return folder / "val" / "images" / name, labels[wordnet_id]
 
 
 def _class_names(ids: list[str], folder: Path) -> tuple[str, ...]:

@@ -58,6 +58,22 @@ def decode_image(path: str | Path, image_shape: Sequence[int], resize: str = "sq
     return np.asarray(image).reshape(image_shape)
 
 
+def fit_array(image: np.ndarray, image_shape: Sequence[int], resize: str = "squash") -> np.ndarray:
+    """Brings an image that is in memory to a given shape, as `decode_image` does with a file that holds it.
+
+    Args:
+        image: (height, width) or (height, width, 1, 3 or 4) uint8; with 4 channels the last is the opacity.
+        image_shape: (height, width, 1 or 3) of the result.
+        resize: See `decode_image`.
+
+    Returns:
+        Array of `image_shape`, uint8.
+    """
+    height, width, channels = image_shape
+    pixels = Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image)
+    return np.asarray(_resize(_convert(pixels, channels), (width, height), resize)).reshape(image_shape)
+
+
 def _open(path: Path) -> Image.Image:
     try:
         size = os.stat(path).st_size

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from pipelines import decode
-from pipelines.decode import BadImage, decode_image
+from pipelines.decode import BadImage, decode_image, fit_array
 
 ORIENTATION = 0x0112
 
@@ -128,6 +128,18 @@ def test_the_first_image_of_an_animation_counts(tmp_path):
     frames = [Image.new("L", (4, 4), value) for value in (50, 200)]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     assert (decode_image(tmp_path / "moving.gif", (4, 4, 1)) == 50).all()
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("channels", [0, 1, 3, 4])
+@pytest.mark.parametrize("shape", [(5, 9, 1), (5, 9, 3), (13, 31, 3)])
+def test_an_array_becomes_what_its_file_becomes(tmp_path, resize, channels, shape):
+    size = (13, 31, channels) if channels else (13, 31)
+    array = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    file = save(tmp_path / "array.png", array[..., 0] if channels == 1 else array)
+    fitted = fit_array(array, shape, resize)
+    assert fitted.shape == shape and fitted.dtype == np.uint8
+    np.testing.assert_array_equal(fitted, decode_image(file, shape, resize))
 
 
 def refused(path, kind, match, shape=(4, 4, 3)):

@@ -14,7 +14,7 @@ import yaml
 from kerasnets.errors import InputError, closest
 
 # Settings that say where and how fast a run happens, not what it computes: two runs that differ only here are the same.
-PLACE_FIELDS = ("data_dir", "output", "threads", "checkpoint_seconds")
+PLACE_FIELDS = ("data_dir", "output", "cache_bytes", "threads", "checkpoint_seconds")
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -24,10 +24,16 @@ class TrainConfig:
     """One training run.
 
     Attributes:
-        dataset: Name of a data set, such as cifar10 or digits.
+        dataset: Name of a data set, such as cifar10 or digits, or folder:PATH, csv:FILE, npz:FILE or tfds:NAME.
         arch: Name of a network; best and worst stand for the networks that the recipes name for this data set.
         arch_options: The network's own options, such as activation or width.
         data_dir: Folder that holds the data set; without it the usual places are searched.
+        image_size: Height and width that all images are brought to; without it the data set's own, and 64 for image
+            files.
+        resize: How: stretch the image, crop its middle, or pad it with black.
+        channels: 1 makes images grey, 3 colours them; without it the data set's own, and colour for image files.
+        max_bad: Largest share of image files that may be left out because they cannot be read.
+        cache_bytes: Memory for decoded image files, more goes to a cache folder; without it a quarter of what is free.
         output: Folder that receives the run folder.
         seed: Decides initial weights, order, augmentation, dropout and the validation split.
         epochs: Passes over the training images.
@@ -57,6 +63,22 @@ class TrainConfig:
         crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
+        policy: Random operations on whole images: randaugment applies policy_operations of them at
+            policy_magnitude, trivialaugment one at a random magnitude.
+        policy_operations: Operations one after the other (randaugment).
+        policy_magnitude: Their strength from 0 to 30 (randaugment).
+        rotation: Largest angle in degrees, either way; 0 is off, as for all that follow.
+        translation: Largest shift in each direction, as a share of height and width.
+        zoom: Largest change of scale, as a share: 0.2 draws from 0.8 to 1.2.
+        brightness: Largest change of brightness: 0.2 multiplies by 0.8 to 1.2.
+        contrast: Largest change of contrast: 0.2 multiplies the distance from the image's mean grey by 0.8 to 1.2.
+        saturation: Largest change of saturation, likewise from each pixel's grey.
+        hue: Largest turn of the hue, as a share of the colour circle, at most 0.5.
+        cutout: Side in pixels of a square that is blanked at a random place.
+        random_erasing: Probability that a random rectangle is blanked.
+        mixup: Alpha of the beta distribution that mixes each image and its label with another's.
+        cutmix: Alpha of the beta distribution that decides how much of another image is pasted in; with mixup each
+            image gets one of the two.
         early_sizes: Pairs [size, share]: until that share of the epochs is over (rounded to whole epochs), the images
             are shrunk to size x size; the shares rise, and the rest of the run has images of full size. With max_time
             the epochs are those that fit into it.
@@ -81,6 +103,11 @@ class TrainConfig:
     arch: str
     arch_options: dict[str, Any] = field(default_factory=dict)
     data_dir: str | None = None
+    image_size: int | None = None
+    resize: Literal["squash", "crop", "pad"] = "squash"
+    channels: int | None = None
+    max_bad: float = 0.01
+    cache_bytes: int | None = None
     output: str = "runs"
     seed: int = 0
     epochs: int = 20
@@ -104,6 +131,20 @@ class TrainConfig:
     crop_padding: int = 0
     crop_mode: Literal["zero", "reflect"] = "zero"
     flip: Literal["none", "random", "alternating"] = "none"
+    policy: Literal["none", "randaugment", "trivialaugment"] = "none"
+    policy_operations: int = 2
+    policy_magnitude: int = 9
+    rotation: float = 0.0
+    translation: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    cutout: int = 0
+    random_erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
     early_sizes: list[list[float]] = field(default_factory=list)
     normalization: Literal["dataset", "half", "none", "given"] = "dataset"
     normalization_mean: list[float] | None = None
@@ -157,6 +198,8 @@ class TrainConfig:
             )
         if self.label_smoothing and self.loss != "cross_entropy":
             raise InputError(f"label_smoothing works with loss cross_entropy. Received: loss {self.loss}.")
+        if self.channels == 2:
+            raise InputError("channels must be 1 (grey) or 3 (colour). Received: 2.")
         self._check_early_sizes()
         if self.max_time is not None and parse_seconds(self.max_time) <= 0:
             raise InputError(f"max_time must be above zero. Received: {self.max_time}. Write 90s, 30m or 8h.")
@@ -204,7 +247,24 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "warmup_epochs": (0, 1e6, ""),
     "final_learning_rate_scale": (0, 1, ""),
     "label_smoothing": (0, 0.999999, ""),
+    "image_size": (1, 4096, "32 and 64 are usual."),
+    "channels": (1, 3, "1 is grey, 3 is colour."),
+    "max_bad": (0, 1, "0.01 allows one file in a hundred."),
+    "cache_bytes": (0, 1e18, ""),
     "crop_padding": (0, 1000, ""),
+    "policy_operations": (1, 16, "2 is usual."),
+    "policy_magnitude": (0, 30, "9 is usual."),
+    "rotation": (0, 180, "15 is a common start."),
+    "translation": (0, 1, "0.1 is a common start."),
+    "zoom": (0, 0.99, "0.1 is a common start."),
+    "brightness": (0, 1, "0.2 is a common start."),
+    "contrast": (0, 1, "0.2 is a common start."),
+    "saturation": (0, 1, "0.2 is a common start."),
+    "hue": (0, 0.5, "0.05 is a common start."),
+    "cutout": (0, 4096, "A quarter of the side is usual."),
+    "random_erasing": (0, 1, "0.25 is usual."),
+    "mixup": (0, 100, "0.2 is usual."),
+    "cutmix": (0, 100, "1 is usual."),
     "validation": (0, 0.9, "0.1 holds out a tenth of the training images."),
     "limit_train": (1, 1e12, ""),
     "early_stopping": (0, 1_000_000, ""),
@@ -212,7 +272,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "threads": (0, 4096, "0 uses all."),
     "checkpoint_seconds": (0, 1e9, ""),
 }
-_OPTIONAL = ("bias_weight_decay", "limit_train")
+_OPTIONAL = ("image_size", "channels", "cache_bytes", "bias_weight_decay", "limit_train")
 
 
 def _check_number(name: str, value: Any, low: float, high: float, remedy: str) -> None:

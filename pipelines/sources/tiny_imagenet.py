@@ -10,17 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.errors import DataError
-from pipelines.image_files import decode_files
-from pipelines.source import ImageSource, Split
+from pipelines.labelled_files import FileSplit, LabelledFiles
 from pipelines.sources.places import find_place
 
-_SHAPE = (64, 64, 3)
 _ANNOTATIONS = "val/val_annotations.txt"
 _FILES = ("wnids.txt", "words.txt", _ANNOTATIONS, "train", "val/images")
 
 
-def load_tiny_imagenet(data_dir: str | Path | None = None) -> ImageSource:
-    """Loads Tiny ImageNet: 500 training and 50 test images of each of 200 classes, 64x64 in colour.
+def list_tiny_imagenet(data_dir: str | Path | None = None) -> LabelledFiles:
+    """Lists Tiny ImageNet: 500 training and 50 test images of each of 200 classes, 64x64 in colour.
 
     The classes are in the order of their WordNet ids, as torchvision's `ImageFolder` has them, and are named by the
     first of their words, or by all of them where two classes share the first.
@@ -44,10 +42,10 @@ def load_tiny_imagenet(data_dir: str | Path | None = None) -> ImageSource:
         for path in sorted((folder / "train" / wordnet_id / "images").glob("*.JPEG"))
     ]
     test = [_annotated(line, labels, folder) for line in _lines(folder / _ANNOTATIONS)]
-    return ImageSource(
+    return LabelledFiles(
         name="tiny_imagenet",
         class_names=_class_names(ids, folder),
-        splits={"train": _split(train, folder / "train"), "test": _split(test, folder / "val")},
+        splits={"train": _split(train), "test": _split(test)},
         origin=str(folder),
     )
 
@@ -87,12 +85,5 @@ def _class_names(ids: list[str], folder: Path) -> tuple[str, ...]:
     return tuple(long if short in shared else short for short, long in zip(first, whole, strict=True))
 
 
-def _split(examples: list[tuple[Path, int]], folder: Path) -> Split:
-    images, bad = decode_files([path for path, _ in examples], _SHAPE)
-    if bad or not examples:
-        received = f"{bad[0].path}: {bad[0].reason}" if bad else "no image"
-        more = f" and {len(bad) - 1} more like it" if len(bad) > 1 else ""
-        raise DataError(
-            f"{folder} must hold whole images. Received: {received}{more}. Unpack tiny-imagenet-200.zip again."
-        )
-    return Split(images=images, labels=np.array([label for _, label in examples], np.int32))
+def _split(examples: list[tuple[Path, int]]) -> FileSplit:
+    return FileSplit(paths=tuple(path for path, _ in examples), labels=np.array([y for _, y in examples], np.int32))

@@ -1,0 +1,5 @@
+"""Being written."""
+
+
+def list_folder(path, data_dir, reading):
+    raise NotImplementedError

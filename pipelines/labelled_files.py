@@ -1,12 +1,16 @@
 """`LabelledFiles`: image files with labels, before any is opened; what every source of image files hands over."""
 
-from collections.abc import Mapping
+import hashlib
+import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipelines.errors import DataError
+from pipelines.splits import draw_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,26 +50,9 @@ class LabelledFiles:
     origin: str
 
     def __post_init__(self):
-        if len(self.class_names) < 2:
-            raise DataError(
-                f"A data set needs at least two classes. Received: {len(self.class_names)} in {self.origin}. "
-                "Add images of another class."
-            )
-        twice = next((name for name in self.class_names if self.class_names.count(name) > 1), None)
-        if twice is not None:
-            raise DataError(f"Class names must differ. Received: {twice!r} twice in {self.origin}. Rename one.")
-        for key, split in self.splits.items():
-            if not len(split):
-                raise DataError(
-                    f"Split '{key}' of {self.origin} must hold images. Received: none. Add images or remove the split."
-                )
-            outside = split.labels[(split.labels < 0) | (split.labels >= len(self.class_names))]
-            if outside.size:
-                raise DataError(
-                    f"Labels in {self.origin} must lie in 0..{len(self.class_names) - 1}. Received: {outside[0]} in "
-                    f"split '{key}'. Mend the label or name its class."
-                )
-        self.check_train_classes({key: split.labels for key, split in self.splits.items()}, "no image")
+        labels = {key: split.labels for key, split in self.splits.items()}
+        check_labels(labels, self.class_names, self.origin)
+        self.check_train_classes(labels, "no image")
 
     def check_train_classes(self, labels: Mapping[str, np.ndarray], received: str) -> None:
         """Checks that each class still has a training example.
@@ -77,10 +64,102 @@ class LabelledFiles:
         Raises:
             DataError: A class has none.
         """
-        counts = np.bincount(labels["train"], minlength=len(self.class_names))
-        if not counts.all():
-            name = self.class_names[int(np.argmin(counts))]
+        check_train_classes(labels["train"], self.class_names, self.origin, received)
+
+
+def check_labels(labels: Mapping[str, np.ndarray], class_names: Sequence[str], origin: str) -> None:
+    """Checks the classes and labels of a data set.
+
+    Args:
+        labels: Of the examples of each split, integers.
+        class_names: In label order.
+        origin: Where they were found, for messages.
+
+    Raises:
+        DataError: There are fewer than two classes, two of one name, an empty split, or a label without a class.
+    """
+    if len(class_names) < 2:
+        raise DataError(
+            f"A data set needs at least two classes. Received: {len(class_names)} in {origin}. "
+            "Add images of another class."
+        )
+    twice = next((name for name, count in Counter(class_names).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"Class names must differ. Received: {twice!r} twice in {origin}. Rename one.")
+    for key, own in labels.items():
+        if not len(own):
             raise DataError(
-                f"Every class needs images to train on. Received: {received} for {name!r} in {self.origin}. "
-                "Add images or remove the class."
+                f"Split '{key}' of {origin} must hold images. Received: none. Add images or remove the split."
             )
+        outside = own[(own < 0) | (own >= len(class_names))]
+        if outside.size:
+            raise DataError(
+                f"Labels in {origin} must lie in 0..{len(class_names) - 1}. Received: {outside[0]} in split '{key}'. "
+                "Mend the label or name its class."
+            )
+
+
+def check_train_classes(labels: np.ndarray, class_names: Sequence[str], origin: str, received: str) -> None:
+    """Checks that each class has a training example.
+
+    Args:
+        labels: Of the training examples, in 0..len(class_names) - 1.
+        class_names: In label order.
+        origin: Where they were found, for messages.
+        received: What a class without one has, in words.
+
+    Raises:
+        DataError: A class has none.
+    """
+    counts = np.bincount(labels, minlength=len(class_names))
+    if not counts.all():
+        name = class_names[int(np.argmin(counts))]
+        raise DataError(
+            f"Every class needs images to train on. Received: {received} for {name!r} in {origin}. "
+            "Add images or remove the class."
+        )
+
+
+def divide_files(files: FileSplit, class_names: Sequence[str], seed: int, origin: str) -> dict[str, FileSplit]:
+    """Divides files that came without a test split, see `pipelines.splits.draw_test`; equal files stay together.
+
+    Files are equal if their bytes are. Only those of a size that occurs more than once are opened. A file that cannot
+    be opened counts as one of a kind; reading it will say what is wrong with it.
+    """
+    train, test = draw_test(files.labels, _equal_files(files.paths), class_names=class_names, seed=seed, origin=origin)
+    return {
+        key: FileSplit(paths=tuple(files.paths[place] for place in chosen), labels=files.labels[chosen])
+        for key, chosen in (("train", train), ("test", test))
+    }
+
+
+def _equal_files(paths: Sequence[Path]) -> np.ndarray:
+    """A number for each file, the same for files of equal bytes, (len(paths),) int64."""
+    sizes = [_size(path) for path in paths]
+    counts = Counter(sizes)
+    numbers = {}
+    return np.array(
+        [
+            numbers.setdefault(_content(path, size) if counts[size] > 1 else path, len(numbers))
+            for path, size in zip(paths, sizes, strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _size(path: Path) -> int | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None  # a pipe would keep its reader waiting for ever
+
+
+def _content(path: Path, size: int | None) -> bytes | Path:
+    if size is None:
+        return path
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return path

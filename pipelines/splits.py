@@ -1,11 +1,13 @@
-"""Fair parts of the training split: a stratified prefix, and a stratified validation split."""
+"""Fair parts of a data set: a stratified prefix of the training split, validation and test splits drawn by a seed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from pipelines.duplicates import image_digests
 from pipelines.errors import DataError
-from pipelines.source import ImageSource
+from pipelines.source import ImageSource, Split
 
 
 def limit_train(source: ImageSource, n: int) -> ImageSource:
@@ -66,6 +68,50 @@ def carve_validation(source: ImageSource, fraction: float, seed: int) -> ImageSo
     chosen = stratified_choice(train.labels, count, order=np.argsort(words, kind="stable"))
     rest = np.setdiff1d(np.arange(len(train)), chosen)
     return replace(source, splits={**source.splits, "train": train.take(rest), "validation": train.take(chosen)})
+
+
+def draw_test(
+    labels: np.ndarray, groups: np.ndarray, *, class_names: Sequence[str], seed: int, origin: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divides examples that came without a test split: a fifth of each class, at least one, is for the test.
+
+    Equal examples count once and stay on one side. Those that stand under several classes count for the first one.
+
+    Args:
+        labels: (n,) integers in 0..len(class_names) - 1.
+        groups: (n,) integers from 0, the same for equal examples.
+        class_names: In label order.
+        seed: Not negative, below 2**64; with `labels` and `groups` it fixes the choice, on any NumPy version.
+        origin: Where the examples were found, for messages.
+
+    Returns:
+        (train, test): positions, ascending; together all of them.
+
+    Raises:
+        DataError: A class has fewer than two different examples.
+    """
+    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    # Numbered in the order of their first examples, whatever numbers the caller gave.
+    order = np.argsort(first)
+    units, place = first[order], np.argsort(order)[members]
+    words = np.random.Philox(key=np.array([seed, 2], np.uint64)).random_raw(len(units))
+    chosen = np.zeros(len(units), bool)
+    for label, name in enumerate(class_names):
+        own = np.flatnonzero(labels[units] == label)
+        if len(own) < 2:
+            raise DataError(
+                f"A class needs at least two different images to be divided into train and test. Received: {len(own)} "
+                f"for {name!r} in {origin}, equal ones counted once. Add images or give a test split."
+            )
+        chosen[own[np.argsort(words[own], kind="stable")[: max(1, round(len(own) / 5))]]] = True
+    return np.flatnonzero(~chosen[place]), np.flatnonzero(chosen[place])
+
+
+def divide_split(split: Split, class_names: Sequence[str], seed: int, origin: str) -> dict[str, Split]:
+    """Divides images that came without a test split into "train" and "test", see `draw_test`."""
+    _, groups = np.unique(image_digests(split.images), axis=0, return_inverse=True)
+    train, test = draw_test(split.labels, groups, class_names=class_names, seed=seed, origin=origin)
+    return {"train": split.take(train), "test": split.take(test)}
 
 
 def stratified_choice(labels: np.ndarray, count: int, *, order: np.ndarray) -> np.ndarray:

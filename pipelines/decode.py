@@ -1,7 +1,8 @@
 """One image file to pixels: checked before it is decoded, turned upright, converted and resized as Pillow does it."""
 
+import io
 import os
-import warnings
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from PIL import Image, ImageOps
 # Pillow knows many more; some of them start other programs (EPS), none of them holds photographs.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
+MAX_FILE_BYTES = 1 << 29
+# Where Pillow keeps what may tell the orientation. Looking into it takes longer than decoding a small image.
+_ORIENTED_BY = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type APP1"}
 
 
 class BadImage(Exception):
@@ -27,14 +31,48 @@ class BadImage(Exception):
 
 
 def decode_image(path: str | Path, image_shape: Sequence[int], resize: str = "squash") -> np.ndarray:
-    """Reads an image file into an array of a given shape.
+    """Reads an image file into an array of a given shape, see `decode_bytes`.
+
+    Raises:
+        BadImage: The file cannot be used.
+    """
+    return decode_bytes(read_image_file(path), image_shape, resize)
+
+
+def read_image_file(path: str | Path) -> bytes:
+    """Reads a file that ought to be an image, without looking at what it holds.
+
+    Raises:
+        BadImage: There is no such file, it is empty, or it cannot be read.
+    """
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise BadImage("folder", "it is a folder")
+        if not stat.S_ISREG(status.st_mode):  # reading from a pipe would wait for ever
+            raise BadImage("unreadable", "it is no regular file")
+        if not status.st_size:
+            raise BadImage("empty", "it holds 0 bytes")
+        if status.st_size > MAX_FILE_BYTES:
+            raise BadImage("too large", f"{status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise BadImage("missing", "it does not exist") from error
+    except OSError as error:  # permissions, loops of links, a disk that fails
+        raise BadImage("unreadable", error.strerror or _words(error)) from error
+
+
+def decode_bytes(content: bytes, image_shape: Sequence[int], resize: str = "squash") -> np.ndarray:
+    """Decodes the bytes of an image file into an array of a given shape.
 
     EXIF orientation is honoured, transparent parts become white, 16-bit values keep their upper byte, colours become
     grey by luma and grey becomes colour. Of an animation the first image counts. The number of pixels is read from the
-    header, before anything is decoded.
+    header, before anything is decoded. A JPEG more than four times as large as the result is decoded at 1/2, 1/4 or 1/8
+    of its size, as `PIL.Image.Image.thumbnail` does it, but never below twice the result's.
 
     Args:
-        path: The file; what it is, is told by its content, not by its name.
+        content: What it is, is told by the first bytes.
         image_shape: (height, width, 1 or 3).
         resize: What becomes of an image of another size: "squash" stretches it; "crop" scales it until it covers the
             new size and cuts out the middle; "pad" scales it until it fits, with black around it. All of them scale
@@ -44,27 +82,27 @@ def decode_image(path: str | Path, image_shape: Sequence[int], resize: str = "sq
         Array of `image_shape`, uint8.
 
     Raises:
-        BadImage: The file cannot be used.
+        BadImage: It cannot be used as an image.
     """
     height, width, channels = image_shape
-    with _open(Path(path)) as image:
+    with _open(content) as image:
         if image.width * image.height > MAX_PIXELS:
             raise BadImage("too large", f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
         try:
-            image = _resize(_convert(image, channels), (width, height), resize)
+            image.draft(None, (2 * max(height, width),) * 2)
+            return np.asarray(_resize(_convert(image, channels), (width, height), resize)).reshape(image_shape)
         except Exception as error:
             # Pillow's decoders raise almost anything on damaged bytes. Nothing goes on from here.
             raise BadImage("damaged", _words(error)) from error
-    return np.asarray(image).reshape(image_shape)
 
 
 def fit_array(image: np.ndarray, image_shape: Sequence[int], resize: str = "squash") -> np.ndarray:
-    """Brings an image that is in memory to a given shape, as `decode_image` does with a file that holds it.
+    """Brings an image that is in memory to a given shape, as `decode_bytes` does with one in a file.
 
     Args:
         image: (height, width) or (height, width, 1, 3 or 4) uint8; with 4 channels the last is the opacity.
         image_shape: (height, width, 1 or 3) of the result.
-        resize: See `decode_image`.
+        resize: See `decode_bytes`.
 
     Returns:
         Array of `image_shape`, uint8.
@@ -74,26 +112,14 @@ def fit_array(image: np.ndarray, image_shape: Sequence[int], resize: str = "squa
     return np.asarray(_resize(_convert(pixels, channels), (width, height), resize)).reshape(image_shape)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(content: bytes) -> Image.Image:
     try:
-        size = os.stat(path).st_size
-        if path.is_dir():
-            raise BadImage("folder", "it is a folder")
-        if not size:
-            raise BadImage("empty", "it holds 0 bytes")
-        with warnings.catch_warnings():
-            # The check of MAX_PIXELS is stricter than the size from which Pillow warns.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path, formats=FORMATS)
-    except FileNotFoundError as error:
-        raise BadImage("missing", "it does not exist") from error
-    except Image.DecompressionBombError as error:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter where warnings raise
         raise BadImage("too large", f"more than {MAX_PIXELS:,} pixels") from error
     except Image.UnidentifiedImageError as error:
         raise BadImage("no image", f"it is none of {', '.join(FORMATS)}") from error
-    except OSError as error:  # permissions, loops of links, a disk that fails; or a header that Pillow chokes on
-        raise BadImage("unreadable" if error.errno else "damaged", error.strerror or _words(error)) from error
-    except (SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # a header that Pillow chokes on
         raise BadImage("damaged", _words(error)) from error
 
 
@@ -102,11 +128,14 @@ def _words(error: Exception) -> str:
 
 
 def _convert(image: Image.Image, channels: int) -> Image.Image:
-    image = _to_eight_bits(ImageOps.exif_transpose(image))
+    if image.format == "TIFF" or _ORIENTED_BY.intersection(image.info):
+        image = ImageOps.exif_transpose(image)
+    image = _to_eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -1,54 +1,178 @@
-"""Many image files to one array, decoded by several threads, and a list of those that cannot be used."""
+"""Many image files to arrays: decoded on all cores, in parts that come in order."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+import mmap
+import os
+import pickle
+import queue
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from pipelines.cores import usable_cores
-from pipelines.decode import BadImage, decode_image
+from pipelines.decode import BadImage, decode_bytes, read_image_file
 
-# Files that a thread takes at a time: enough that handing them out costs nothing.
+# Files that are decoded at a time: enough that handing them out costs nothing.
 _PART = 64
+# From here on starting a process for each core, half a second, is worth it: threads wait for each other in Python.
+_FILES_FOR_PROCESSES = 4_000
+# Parts that may be finished or under way beyond the one that is asked for; bounds the memory.
+_PARTS_AHEAD = 8
 
 
-@dataclass(frozen=True)
-class BadFile:
-    """A file that cannot be used; `kind` and `reason` are those of `BadImage`."""
+@dataclass(frozen=True, kw_only=True)
+class DecodedPart:
+    """The next files of a list.
 
-    path: Path
-    kind: str
-    reason: str
+    Attributes:
+        start: Place of the first of them in the list.
+        images: (k, height, width, channels) uint8: those that could be decoded, in order. Their memory is used again
+            once the next part is asked for.
+        bad: (place in the list, `BadImage.kind`, reason) of the others.
+        digests: One hash of the content for each of the files; b"" for one that could not be read.
+    """
+
+    start: int
+    images: np.ndarray
+    bad: list[tuple[int, str, str]]
+    digests: list[bytes]
 
 
-def decode_files(
-    paths: Sequence[Path], image_shape: Sequence[int], resize: str = "squash"
-) -> tuple[np.ndarray, list[BadFile]]:
-    """Reads image files into one array.
+def decode_in_parts(paths: Sequence[Path], image_shape: Sequence[int], resize: str = "squash") -> Iterator[DecodedPart]:
+    """Decodes files on all cores, a few parts ahead of whoever takes them.
 
     Args:
         paths: The files.
         image_shape: (height, width, 1 or 3).
-        resize: See `pipelines.decode.decode_image`.
+        resize: See `pipelines.decode.decode_bytes`.
+
+    Yields:
+        The parts, in the order of `paths`.
+
+    Raises:
+        OSError: A process that decodes was killed.
+    """
+    cores, waiting = usable_cores(), deque()
+    slots_shape = (_PARTS_AHEAD + 1, _PART, *image_shape)
+    if len(paths) < _FILES_FOR_PROCESSES:
+        workers, slots = None, np.empty(slots_shape, np.uint8)
+        decode: Callable = _decode_into
+    else:
+        workers = _Workers(cores, slots_shape)
+        decode, slots = workers.decode, workers.slots
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for number, start in enumerate(range(0, len(paths), _PART)):
+                # The part that had this slot before has been taken, and given back by asking for another.
+                slot = slots[number % len(slots)] if workers is None else number % len(slots)
+                waiting.append(pool.submit(decode, slot, start, paths[start : start + _PART], resize))
+                if len(waiting) > _PARTS_AHEAD:
+                    yield _taken(waiting, slots)
+            while waiting:
+                yield _taken(waiting, slots)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if workers:
+                workers.close()
+
+
+def _taken(waiting: deque[Future], slots: np.ndarray) -> DecodedPart:
+    start, good, bad, digests = waiting.popleft().result()
+    slot = slots[start // _PART % len(slots)]
+    return DecodedPart(start=start, images=slot[:good], bad=bad, digests=digests)
+
+
+def _decode_into(images: np.ndarray, start: int, paths: Sequence[Path], resize: str) -> tuple[int, int, list, list]:
+    """Decodes files, which stand in a list from place `start` on, into the first rows of an array.
 
     Returns:
-        (len(paths), height, width, channels) uint8 in the order of `paths`, with zeros for files that cannot be used,
-        and these files, in the same order.
+        (start, how many could be decoded, bad, digests); see `DecodedPart`.
     """
-    images = np.zeros((len(paths), *image_shape), np.uint8)
+    good, bad, digests = 0, [], []
+    for place, path in enumerate(paths, start):
+        digests.append(b"")
+        try:
+            content = read_image_file(path)
+            digests[-1] = hashlib.blake2b(content, digest_size=16).digest()
+            images[good] = decode_bytes(content, images.shape[1:], resize)
+            good += 1
+        except BadImage as problem:
+            bad.append((place, problem.kind, problem.reason))
+    return start, good, bad, digests
 
-    def read(start: int) -> list[BadFile]:
-        bad = []
-        for position in range(start, min(start + _PART, len(paths))):
-            try:
-                images[position] = decode_image(paths[position], image_shape, resize)
-            except BadImage as problem:
-                bad.append(BadFile(paths[position], problem.kind, problem.reason))
-        return bad
 
-    # Pillow's decoders leave Python to other threads while they work.
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        parts = list(pool.map(read, range(0, len(paths), _PART)))
-    return images, [file for part in parts for file in part]
+class _Workers:
+    """Processes that decode into memory that they share with this one, each asked by one thread at a time.
+
+    Not `multiprocessing`, which would import a user's script again in each of them.
+
+    Attributes:
+        slots: (slots, files of a part, height, width, channels) uint8: where the images arrive.
+    """
+
+    def __init__(self, count: int, slots_shape: Sequence[int]):
+        memory = os.memfd_create("kerasnets-images")
+        try:
+            os.ftruncate(memory, prod(slots_shape))
+            self.slots = _mapped(memory, slots_shape)
+            code = f"from pipelines.image_files import serve; serve({memory}, {tuple(slots_shape)})"
+            folder = str(Path(__file__).resolve().parents[1])
+            self._processes = [
+                subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    cwd=folder,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    pass_fds=(memory,),
+                    # Ctrl-C is for whoever asks; these then find their input closed.
+                    start_new_session=True,
+                )
+                for _ in range(count)
+            ]
+        finally:
+            os.close(memory)
+        self._idle: queue.SimpleQueue[subprocess.Popen] = queue.SimpleQueue()
+        for process in self._processes:
+            self._idle.put(process)
+
+    def decode(self, slot: int, start: int, paths: Sequence[Path], resize: str) -> tuple[int, int, list, list]:
+        """As `_decode_into`, with the number of a slot."""
+        process = self._idle.get()
+        try:
+            pickle.dump((slot, start, [os.path.abspath(path) for path in paths], resize), process.stdin)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except (EOFError, BrokenPipeError) as error:
+            raise OSError("A process that decodes images was killed, perhaps for want of memory") from error
+        finally:
+            self._idle.put(process)
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.stdin.close()
+            process.stdout.close()
+            process.wait()
+
+
+def _mapped(memory: int, shape: Sequence[int]) -> np.ndarray:
+    return np.frombuffer(mmap.mmap(memory, prod(shape)), np.uint8).reshape(shape)
+
+
+def serve(memory: int, slots_shape: Sequence[int]) -> None:
+    """What a process of `_Workers` does: decodes what comes on stdin, and answers on stdout, until stdin ends."""
+    slots = _mapped(memory, slots_shape)
+    while True:
+        try:
+            slot, *work = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        pickle.dump(_decode_into(slots[slot], *work), sys.stdout.buffer)
+        sys.stdout.buffer.flush()

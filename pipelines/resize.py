@@ -1,9 +1,16 @@
-"""Smaller copies of images: antialiased bilinear, computed once for a whole split."""
+"""Images of another size: antialiased bilinear, computed once for a whole split."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
+from pipelines.cores import usable_cores
+from pipelines.decode import fit_array
 from pipelines.errors import DataError
-from pipelines.source import Split
+from pipelines.reading import Reading
+from pipelines.source import ImageSource, Split, aligned_empty
+from pipelines.stored_images import StoredImages
 
 _CHUNK = 1000  # images that are float32 at once
 
@@ -45,9 +52,45 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def shrink_split(split: Split, size: int) -> Split:
-    """The same examples with their images shrunk to size x size, see `shrink`; at full size the split itself."""
-    images = shrink(split.images, size)
-    return split if images is split.images else Split(images=images, labels=split.labels)
+    """The same examples with their images shrunk to size x size, see `shrink`; at full size the split itself.
+
+    Images that are stored are shrunk whenever they are read.
+    """
+    _, height, width, channels = split.images.shape
+    if height == width == size:
+        return split
+    if isinstance(split.images, StoredImages):
+        shrink(np.zeros((0, *split.images.shape[1:]), np.uint8), size)  # complains of a wrong size at once
+        images = split.images.map(lambda images: shrink(images, size), (size, size, channels))
+    else:
+        images = shrink(split.images, size)
+    return Split(images=images, labels=split.labels)
+
+
+def fit_source(source: ImageSource, reading: Reading) -> ImageSource:
+    """Brings images that are arrays to the size and channels that were asked for; as they are if they fit already.
+
+    Args:
+        source: A data set whose images lie in memory.
+        reading: `image_size`, `channels` and `resize` of it count.
+    """
+    height, width, channels = source.image_shape
+    shape = (reading.image_size or height, reading.image_size or width, reading.channels or channels)
+    if shape == source.image_shape:
+        return source
+    return replace(source, splits={key: _fit(split, shape, reading.resize) for key, split in source.splits.items()})
+
+
+def _fit(split: Split, image_shape: tuple[int, int, int], resize: str) -> Split:
+    images = aligned_empty((len(split), *image_shape))
+
+    def fit(start: int) -> None:
+        for place in range(start, min(start + _CHUNK, len(split))):
+            images[place] = fit_array(split.images[place], image_shape, resize)
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        list(pool.map(fit, range(0, len(split), _CHUNK)))
+    return Split(images=images, labels=split.labels)
 
 
 def _weights(side: int, size: int) -> np.ndarray:
@@ -57,7 +100,3 @@ def _weights(side: int, size: int) -> np.ndarray:
     distances = np.abs(np.arange(side) + 0.5 - centres[:, None]) / scale
     weights = np.maximum(0.0, 1.0 - distances)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def fit_source(source, reading):
-    return source

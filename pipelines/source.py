@@ -1,11 +1,14 @@
-"""ImageSource: labelled uint8 images in memory, with the names, sizes and statistics that go with them."""
+"""ImageSource: labelled uint8 images, with the names, sizes and statistics that go with them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pipelines.errors import DataError
+from pipelines.stored_images import StoredImages
 
 _CHUNK = 4096  # images whose pixels are counted at once: keeps the int64 copy that bincount makes small
 
@@ -14,12 +17,18 @@ _CHUNK = 4096  # images whose pixels are counted at once: keeps the int64 copy t
 _ALIGNMENT = 64
 
 
+def aligned_empty(shape: Sequence[int]) -> np.ndarray:
+    """An uninitialised uint8 array whose memory begins where TensorFlow can work on it without a copy."""
+    size = math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].reshape(shape)
+
+
 def _aligned(images: np.ndarray) -> np.ndarray:
     if images.flags.c_contiguous and images.ctypes.data % _ALIGNMENT == 0:
         return images
-    memory = np.empty(images.nbytes + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    copy = memory[start : start + images.nbytes].reshape(images.shape)
+    copy = aligned_empty(images.shape)
     copy[...] = images
     return copy
 
@@ -29,15 +38,15 @@ class Split:
     """The images and labels of one split.
 
     Attributes:
-        images: (n, height, width, channels) uint8, contiguous and aligned (copied if it is not), so that TensorFlow can
-            work on the same memory.
+        images: (n, height, width, channels) uint8. In memory they are contiguous and aligned (copied if they are not),
+            so that TensorFlow can work on the same memory; else they are `StoredImages`, which are read when indexed.
         labels: (n,) int32, positions in the source's `class_names`.
 
     Raises:
         DataError: An array has another type or shape, or the lengths differ.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StoredImages
     labels: np.ndarray
 
     def __post_init__(self):
@@ -51,14 +60,16 @@ class Split:
                 f"Labels must be int32, one for each of the {len(self.images)} images. "
                 f"Received: {self.labels.dtype} of shape {self.labels.shape}. Convert them before making a Split."
             )
-        object.__setattr__(self, "images", _aligned(self.images))
+        if isinstance(self.images, np.ndarray):
+            object.__setattr__(self, "images", _aligned(self.images))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: np.ndarray) -> "Split":
         """The examples at `indices`, in that order."""
-        return Split(images=self.images[indices], labels=self.labels[indices])
+        images = self.images.select(indices) if isinstance(self.images, StoredImages) else self.images[indices]
+        return Split(images=images, labels=self.labels[indices])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +81,7 @@ class ImageSource:
         class_names: The classes in label order; they travel into checkpoints, results and exports.
         splits: "train" and "test", and "validation" once it is carved from "train".
         origin: Where the data was found: a folder, a file, or the package that holds it.
+        bad_files: The image files that were left out, see `pipelines.files_source.BadFile`.
 
     Raises:
         DataError: The splits are not of one image shape, or a label has no class name.
@@ -79,6 +91,7 @@ class ImageSource:
     class_names: tuple[str, ...]
     splits: Mapping[str, Split]
     origin: str
+    bad_files: tuple[Any, ...] = ()
 
     def __post_init__(self):
         shapes = {split.images.shape[1:] for split in self.splits.values()}

@@ -22,7 +22,7 @@ ALLOWED = {
     "kerasnets.runs": {"kerasnets.errors"},
     "kerasnets.recipes": {"kerasnets.errors", "kerasnets.models", "kerasnets.training"},
     "kerasnets.evaluation": {"kerasnets.errors", "kerasnets.models", "pipelines"},
-    "kerasnets.reporting": {"kerasnets.errors", "kerasnets.evaluation", "kerasnets.runs"},
+    "kerasnets.reporting": {"kerasnets.errors", "kerasnets.evaluation", "kerasnets.runs", "pipelines"},
     "kerasnets.training": {
         "kerasnets",  # its version, for env.json
         "kerasnets.errors",

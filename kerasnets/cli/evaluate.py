@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
@@ -10,6 +11,8 @@ from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.training.config import TrainConfig, load_config
+from pipelines.reading import Reading
+from pipelines.sources.names import short_name, whole_path
 
 if TYPE_CHECKING:
     from pipelines.source import ImageSource
@@ -31,7 +34,8 @@ def _run(argv: list[str]) -> int:
     from pipelines.sources import load_source
 
     # Before TensorFlow, so that data that is not there is said at once.
-    source = load_source(options.dataset, options.data_dir or _data_dir(options.model, options.dataset))
+    data_dir = options.data_dir or _data_dir(options.model, options.dataset)
+    source = load_source(options.dataset, data_dir, _reading(options.model))
     import_tensorflow()
     from kerasnets.evaluation.evaluate import evaluate
     from kerasnets.export.load import load_predictor
@@ -77,7 +81,23 @@ def _data_dir(model: str, dataset: str) -> str | None:
     """Where a run found this data set."""
     path = Path(model) / "config.yaml"
     config = load_config(path) if path.is_file() else None
-    return config.data_dir if config and config.dataset == dataset else None
+    return config.data_dir if config and config.dataset == whole_path(dataset) else None
+
+
+def _reading(model: str) -> Reading:
+    """How the network wants its images; what is no network is complained of later, when it is loaded."""
+    path = Path(model)
+    try:
+        if (path / "config.yaml").is_file():
+            config = load_config(path / "config.yaml").to_dict()
+            shape = json.loads((path / "data.json").read_text(encoding="utf-8"))["image_shape"]
+        else:
+            card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+            config, shape = card["config"], card["image_shape"]
+        size = shape[0] if shape[0] == shape[1] else None
+        return Reading(image_size=size, channels=shape[2], resize=config.get("resize", "squash"), seed=config["seed"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return Reading()
 
 
 def _config(model: str) -> dict[str, Any]:
@@ -92,7 +112,7 @@ def _as_in_the_run(source: ImageSource, config: dict[str, Any]) -> ImageSource:
     """Train and validation images as the run divided them; those of another data set stay as they are."""
     from pipelines.splits import carve_validation, limit_train
 
-    if source.name != config["dataset"]:
+    if source.name != short_name(config["dataset"]):
         return source
     if config["limit_train"] is not None:
         source = limit_train(source, config["limit_train"])

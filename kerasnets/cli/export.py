@@ -1,5 +1,6 @@
 """`kerasnets-export`: a run's network as a SavedModel, compared with the run before it takes its place."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def _run(argv: list[str]) -> int:
             f"largest difference {parity['max_absolute_difference']:.2g}, agreement {parity['agreement']:.2%}."
         )
         print(f"Saved model: {path}")
-        print(f"Next: kerasnets-evaluate {path} {card['config']['dataset']}, or kerasnets-predict {path} IMAGE...")
+        dataset = shlex.quote(card["config"]["dataset"])
+        print(f"Next: kerasnets-evaluate {path} {dataset}, or kerasnets-predict {path} IMAGE...")
     return 0
 
 
@@ -52,7 +54,8 @@ def _parser():
 
 
 def _test_images(run: str, data_dir: str):
-    from kerasnets.runs import Run
+    from kerasnets.training.config import load_config
     from pipelines.sources import load_source
 
-    return load_source(Run(Path(run)).config["dataset"], data_dir).splits["test"].images
+    config = load_config(Path(run) / "config.yaml")
+    return load_source(config.dataset, data_dir, config.reading()).splits["test"].images

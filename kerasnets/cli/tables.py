@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def print_run(run: Run) -> None:
         print(f"The run diverged: {run.path}/diagnosis.json says where and what to try.")
     print(f"Run folder: {run.path}")
     if summary["status"] == "finished":
-        print(f"Next: kerasnets-evaluate {run.path} {summary['dataset']}, or kerasnets-export {run.path}")
+        print(f"Next: kerasnets-evaluate {run.path} {shlex.quote(summary['dataset'])}, or kerasnets-export {run.path}")
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

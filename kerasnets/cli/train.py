@@ -6,7 +6,8 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jsonargparse
 
@@ -17,6 +18,10 @@ from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
 from kerasnets.recipes import recipe, resolve_arch
 from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
+from pipelines.sources.names import whole_path
+
+if TYPE_CHECKING:
+    from pipelines.source import ImageSource
 
 COMMAND = "kerasnets-train"
 USAGE = f"{COMMAND} DATASET [flags] | --resume RUN | --list-archs [PATTERN]"
@@ -47,15 +52,29 @@ def _run(argv: list[str]) -> int:
     if options.print_config:
         print(config_to_yaml(config), end="")
         return 0
-    from pipelines.sources import load_source
-
     # Before TensorFlow, so that data that is not there is said at once.
-    sources = [load_source(config.dataset, config.data_dir)]
+    sources = [_load(config)]
     import_tensorflow()
     from kerasnets.training.train import train
 
     # Handed over, not lent: with a validation split the images are divided, and the undivided ones can go.
     return _train(lambda display: train(config, source=sources.pop(), progress=display), config, options.json)
+
+
+def _load(config: TrainConfig) -> "ImageSource":
+    """Loads the data; if too many files are bad, they are listed beside where the run would be."""
+    from pipelines.files_source import BadFilesError, bad_files_csv
+    from pipelines.sources import load_source, short_name
+
+    try:
+        return load_source(config.dataset, config.data_dir, config.reading())
+    except BadFilesError as problem:
+        from kerasnets.runs.files import write_text_atomic
+
+        file = Path(config.output) / short_name(config.dataset) / "bad_files.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(file, bad_files_csv(problem.bad_files))
+        raise InputError(f"{problem} All of them are listed in {file}.") from None
 
 
 def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
@@ -74,7 +93,7 @@ def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
     defaults = recipe(first.word or first.dataset or EXAMPLE_DATASET, first.arch)
     options = parse(_parser(defaults), argv)
     values = {field.name: options[field.name] for field in dataclasses.fields(TrainConfig)}
-    values["dataset"] = options.word or options.dataset
+    values["dataset"] = whole_path(options.word or options.dataset or "")
     if not values["dataset"]:
         from pipelines.sources import source_names
 

@@ -19,7 +19,7 @@ from kerasnets.runs.files import write_json_atomic
 from kerasnets.runs.run import Run
 from kerasnets.training.config import PLACE_FIELDS, load_config
 from pipelines.errors import DataError
-from pipelines.sources import load_source
+from pipelines.sources import load_source, short_name
 
 PARITY_IMAGES = 256
 _BYTES_IMAGES = 16
@@ -52,7 +52,11 @@ def export(
         RuntimeError: The exported network does not answer as the live one does.
     """
     run, config = Run(run_path), load_config(Path(run_path) / "config.yaml")
-    target = Path(to) if to is not None else Path("saved_models") / f"{config.dataset}-{config.arch}-s{config.seed}"
+    target = (
+        Path(to)
+        if to is not None
+        else Path("saved_models") / f"{short_name(config.dataset)}-{config.arch}-s{config.seed}"
+    )
     if target.exists() and not force:
         raise InputError(f"An export needs a new folder. Received: {target}, which exists. Use --to NAME or --force.")
     predictor = load_predictor(run_path)
@@ -77,7 +81,7 @@ def _parity_images(config: Any, predictor: Predictor, images: np.ndarray | None)
             raise InputError("At least one image to compare on was expected. Received: none. Leave images out.")
         return images[:PARITY_IMAGES], "given"
     try:
-        source = load_source(config.dataset, config.data_dir)
+        source = load_source(config.dataset, config.data_dir, config.reading())
         if "test" in source.splits and source.image_shape == predictor.image_shape:
             return source.splits["test"].images[:PARITY_IMAGES], "test split"
     except DataError:

@@ -4,10 +4,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from pipelines.sources.names import short_name
+
 
 def run_caption(summary: dict[str, Any]) -> str:
     """For example ``"cifar10 · cifarnet · seed 0 · 10,000 training images"`` (the last part only of a limited run)."""
-    parts = [str(summary["dataset"]), str(summary["arch"]), f"seed {summary['seed']}"]
+    parts = [short_name(str(summary["dataset"])), str(summary["arch"]), f"seed {summary['seed']}"]
     if summary.get("limit_train"):
         parts.append(f"{summary['limit_train']:,} training images")
     return " · ".join(parts)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from kerasnets.errors import InputError, closest
+from pipelines.reading import Reading
 
 # Settings that say where and how fast a run happens, not what it computes: two runs that differ only here are the same.
 PLACE_FIELDS = ("data_dir", "output", "cache_bytes", "threads", "checkpoint_seconds")
@@ -191,11 +192,6 @@ class TrainConfig:
                 "normalization_mean and normalization_std must be lists of numbers, one a channel, the std above 0. "
                 f"Received: {given[0]} and {given[1]}."
             )
-        if self.early_stopping and not self.validation:
-            raise InputError(
-                f"early_stopping needs held-out images. Received: {self.early_stopping} with validation 0. "
-                "Add --validation 0.1."
-            )
         if self.label_smoothing and self.loss != "cross_entropy":
             raise InputError(f"label_smoothing works with loss cross_entropy. Received: loss {self.loss}.")
         if self.channels == 2:
@@ -219,6 +215,17 @@ class TrainConfig:
                 "early_sizes must have rising shares, each the share of the run at which its size ends. "
                 f"Received: {pairs}. Write [[20, 0.3], [26, 0.6]]."
             )
+
+    def reading(self) -> Reading:
+        """How the data set is read."""
+        return Reading(
+            image_size=self.image_size,
+            resize=self.resize,
+            channels=self.channels,
+            max_bad=self.max_bad,
+            cache_bytes=self.cache_bytes,
+            seed=self.seed,
+        )
 
     def replace(self, **changes: Any) -> "TrainConfig":
         """Returns a copy with the named fields changed; an unknown name is an `InputError`."""

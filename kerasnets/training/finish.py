@@ -82,6 +82,7 @@ def summarise(
         "peak_memory_bytes": peak_memory_bytes(),
         "hardware": processor_name(),
         "limit_train": config.limit_train,
+        "bad_files": parts.meta["data"]["bad_files"],
         "checkpoints": {"last": _last_checkpoint(parts), "best": state.best["file"] if state.best else None},
     } | parts.meta["sizes"]
     write_json_atomic(parts.folder.path / "summary.json", summary)

@@ -244,7 +244,7 @@ class TrainingLoop:
 
     def _splits_to_evaluate(self) -> list[str]:
         last = self.config.epochs - self.state.epoch <= self.config.test_curve
-        return (["val"] if self.config.validation else []) + (["test"] if last else [])
+        return (["val"] if self.parts.validated else []) + (["test"] if last else [])
 
     def _stop_early(self) -> None:
         patience = self.config.early_stopping

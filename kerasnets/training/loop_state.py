@@ -62,6 +62,7 @@ class Parts:
 
     Attributes:
         make_steps: (epoch, step, image size) -> the function that runs steps from there on.
+        validated: Whether there is a validation split.
         image_sizes: What they are; with max_time the loop plans them anew.
     """
 
@@ -74,6 +75,7 @@ class Parts:
     steps_per_epoch: int
     image_sizes: ImageSizes
     evaluate: Callable[[str], tuple[float, float]]
+    validated: bool
     callbacks: list
     progress: Any
     meta: dict[str, Any]

@@ -1,7 +1,7 @@
 """What a run is made of before its folder exists: data, network, optimiser, devices, and what is said about them."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import keras
@@ -71,7 +71,7 @@ def prepare(
     started = time.perf_counter()
     config = config.replace(arch_options=check_options(config.arch, config.arch_options))
     set_threads(config.threads)
-    source = _split(config, source or load_source(config.dataset, config.data_dir))
+    source = _split(config, source or load_source(config.dataset, config.data_dir, config.reading()))
     use_deterministic_gpu()
     strategy = make_strategy(config.devices)
     precision, reason = (precision, "as the run began") if precision else choose_precision(config.precision)
@@ -127,6 +127,15 @@ def _split(config: TrainConfig, source: ImageSource) -> ImageSource:
         )
     if config.limit_train is not None:
         source = limit_train(source, config.limit_train)
+    if config.validation and "validation" in source.splits:
+        raise InputError(
+            f"{source.name} has a validation split of its own. Received: validation {config.validation}. Set it to 0."
+        )
+    if config.early_stopping and not config.validation and "validation" not in source.splits:
+        raise InputError(
+            f"early_stopping needs held-out images. Received: {config.early_stopping} with validation 0. "
+            "Add --validation 0.1."
+        )
     return carve_validation(source, config.validation, config.seed)
 
 
@@ -187,6 +196,7 @@ def _describe_data(source: ImageSource, mean: list[float], std: list[float]) -> 
         "split_sizes": {split: int(size) for split, size in source.split_sizes.items()},
         "class_counts": {split: [int(n) for n in source.class_counts(split)] for split in source.splits},
         "origin": source.origin,
+        "bad_files": len(source.bad_files),
     }
 
 
@@ -201,6 +211,8 @@ def _announce(setup: Setup, kind: str, reason: str) -> None:
         f"{setup.config.arch}: {sizes['trainable_weights']:,} trainable weights, "
         f"{sizes['flops_per_image'] / 1e6:,.1f} million operations an image; {sizes['precision']} ({reason})"
     )
+    if source.bad_files:
+        say(f"{len(source.bad_files):,} files cannot be used and are left out; the run's bad_files.csv lists them")
     if setup.config.early_sizes:
         say(f"images {setup.image_sizes}")
     if kind == "probabilities" and setup.config.loss != "mse":
@@ -218,14 +230,16 @@ def training_stream(setup: Setup, epoch: int, step: int, size: int) -> tf.data.D
     config, split = setup.config, setup.source.splits["train"]
     if config.early_sizes:
         split = shrink_split(split, size)
+    augmentation = Augmentation(**{field.name: getattr(config, field.name) for field in fields(Augmentation)})
     return training_dataset(
         split,
         batch_size=config.batch_size,
         seed=config.seed,
-        augmentation=Augmentation(crop_padding=config.crop_padding, crop_mode=config.crop_mode, flip=config.flip),
+        augmentation=augmentation,
         mean=setup.data["mean"],
         std=setup.data["std"],
         start_epoch=epoch,
         start_step=step,
         num_replicas=setup.strategy.num_replicas_in_sync,
+        num_classes=setup.source.num_classes,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.evaluation.metrics import mean_loss
-from kerasnets.runs.files import write_json_atomic
+from kerasnets.runs.files import write_json_atomic, write_text_atomic
 from kerasnets.runs.folder import RunFolder, check_output
 from kerasnets.runs.run import Run
 from kerasnets.training.config import TrainConfig, config_hash, config_to_yaml, load_config
@@ -24,7 +24,9 @@ from kerasnets.training.setup import Setup, prepare, training_stream
 from kerasnets.training.state import capture, restore
 from kerasnets.training.step import make_train_steps
 from pipelines.build import steps_per_epoch
+from pipelines.files_source import bad_files_csv
 from pipelines.source import ImageSource
+from pipelines.sources.names import short_name
 
 
 def train(
@@ -58,9 +60,11 @@ def train(
     del source  # the setup holds what is left of it; the undivided images need not stay
     config = setup.config
     name = f"{config.arch}-s{config.seed}-{config_hash(config)}"
-    with RunFolder.create(Path(config.output) / config.dataset, name, config_to_yaml(config)) as folder:
+    with RunFolder.create(Path(config.output) / short_name(config.dataset), name, config_to_yaml(config)) as folder:
         write_json_atomic(folder.path / "env.json", setup.environment)
         write_json_atomic(folder.path / "data.json", setup.data)
+        if setup.source.bad_files:
+            write_text_atomic(folder.path / "bad_files.csv", bad_files_csv(setup.source.bad_files))
         folder.log("started", command=setup.environment["command"])
         return _run(setup, folder, callbacks)
 
@@ -130,6 +134,7 @@ def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Ca
         steps_per_epoch=steps,
         image_sizes=setup.image_sizes,
         evaluate=lambda split: _evaluate(setup, split),
+        validated="validation" in setup.source.splits,
         callbacks=list(callbacks),
         progress=setup.progress,
         meta={"versions": setup.environment["packages"], "data": setup.data, "sizes": setup.sizes},

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import DataError, Split, shrink, shrink_split
+from pipelines import DataError, ImageSource, Split, shrink, shrink_split
+from pipelines.decode import fit_array
+from pipelines.reading import Reading
+from pipelines.resize import fit_source
+from pipelines.stored_images import StoredImages
 
 
 def random_images(*shape) -> np.ndarray:
@@ -65,3 +69,41 @@ def test_a_size_out_of_range_is_refused(size):
 def test_images_that_are_not_square_are_refused():
     with pytest.raises(DataError, match="must be square to be shrunk. Received: 8x9"):
         shrink(random_images(1, 8, 9, 1), 4)
+
+
+def source(*shape) -> ImageSource:
+    images = random_images(*shape)
+    split = Split(images=images, labels=np.arange(len(images), dtype=np.int32) % 2)
+    return ImageSource(name="x", class_names=("a", "b"), splits={"train": split, "test": split}, origin="made up")
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+@pytest.mark.parametrize(("channels", "wanted"), [(3, 1), (1, 3), (3, None)])
+def test_fit_source_does_to_arrays_what_is_done_to_files(resize, channels, wanted):
+    given = source(3, 5, 9, channels)
+    fitted = fit_source(given, Reading(image_size=8, resize=resize, channels=wanted))
+    shape = (8, 8, wanted or channels)
+    assert fitted.image_shape == shape
+    expected = [fit_array(image, shape, resize) for image in given.splits["train"].images]
+    np.testing.assert_array_equal(fitted.splits["train"].images, expected)
+    np.testing.assert_array_equal(fitted.splits["test"].labels, given.splits["test"].labels)
+
+
+def test_fit_source_leaves_alone_what_fits():
+    given = source(3, 8, 8, 3)
+    for reading in (Reading(), Reading(image_size=8), Reading(channels=3, resize="crop")):
+        assert fit_source(given, reading) is given
+    wide = source(3, 5, 9, 3)
+    assert fit_source(wide, Reading()) is wide
+
+
+def test_stored_images_are_shrunk_when_they_are_read():
+    images, reads = random_images(6, 8, 8, 3), []
+    stored = StoredImages(lambda rows: reads.append(len(rows)) or images[rows], np.arange(6), (8, 8, 3))
+    split = Split(images=stored, labels=np.zeros(6, np.int32))
+    small = shrink_split(split, 4)
+    assert isinstance(small.images, StoredImages) and small.images.shape == (6, 4, 4, 3) and reads == []
+    np.testing.assert_array_equal(small.images[2:5], shrink(images[2:5], 4))
+    assert shrink_split(split, 8) is split
+    with pytest.raises(DataError, match="The size must lie in 1..8, the side of the images. Received: 9"):
+        shrink_split(split, 9)

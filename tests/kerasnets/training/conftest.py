@@ -52,9 +52,10 @@ class FakeRun:
             steps_per_epoch=len(self.sizes),
             image_sizes=ImageSizes.planned(config.early_sizes, config.epochs, 32),
             evaluate=self.evaluate,
+            validated=config.validation > 0,
             callbacks=list(callbacks),
             progress=Silent(),
-            meta={"sizes": {"weights": 1}},
+            meta={"sizes": {"weights": 1}, "data": {"bad_files": 0}},
         )
         self.flag = SignalFlag()
         self.state = LoopState(total_steps=config.epochs * len(self.sizes))

@@ -150,11 +150,6 @@ def test_normalization_given():
     assert given.normalization_mean == [0.0, 0.5]
 
 
-def test_early_stopping_needs_validation():
-    with pytest.raises(InputError, match="early_stopping needs held-out images. Received: 3 with validation 0. Add"):
-        config(early_stopping=3)
-
-
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy_on_probabilities"])
 def test_label_smoothing_needs_cross_entropy(loss):
     with pytest.raises(InputError, match=f"label_smoothing works with loss cross_entropy. Received: loss {loss}"):

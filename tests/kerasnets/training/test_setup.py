@@ -210,6 +210,13 @@ def test_test_curve_without_a_test_split():
     assert make(None, source=tiny(test=0), limit_train=None).data["split_sizes"] == {"train": 20}
 
 
-def test_validation_twice():
-    with pytest.raises(DataError, match="must not have a validation split yet"):
+def test_early_stopping_needs_held_out_images(digits):
+    with pytest.raises(InputError, match="early_stopping needs held-out images. Received: 3 with validation 0. Add"):
+        make(digits, early_stopping=3)
+    own = make(None, source=tiny(validation=4), limit_train=None, early_stopping=3)
+    assert own.data["split_sizes"]["validation"] == 4
+
+
+def test_validation_twice(digits):
+    with pytest.raises(InputError, match="tiny has a validation split of its own. Received: validation 0.2. Set it"):
         make(None, source=tiny(validation=4), limit_train=None, validation=0.2)

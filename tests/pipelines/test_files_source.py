@@ -1,0 +1,121 @@
+"""Image files to a data set: memory, cache folder or neither, and what is done about bad files."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import image_cache
+from pipelines.decode import decode_image
+from pipelines.errors import DataError
+from pipelines.files_source import BadFile, BadFilesError, bad_files_csv, read_labelled_files
+from pipelines.labelled_files import FileSplit, LabelledFiles
+from pipelines.reading import Reading
+from pipelines.stored_images import StoredImages
+
+SIZES = {"train": 12, "test": 5}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASNETS_CACHE", str(tmp_path / "cache"))
+    generator = np.random.default_rng(0)
+    splits = {}
+    for key, count in SIZES.items():
+        paths = tuple(tmp_path / f"{key}-{number}.png" for number in range(count))
+        for path in paths:
+            Image.fromarray(generator.integers(0, 256, (5, 7, 3), dtype=np.uint8)).save(path)
+        splits[key] = FileSplit(paths=paths, labels=np.arange(count, dtype=np.int32) % 2)
+    return LabelledFiles(name="folder-x", class_names=("a", "<b>"), splits=splits, origin=str(tmp_path))
+
+
+@pytest.fixture(params=["memory", "cache", "neither"])
+def reading(request, monkeypatch):
+    if request.param == "neither":
+        monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    size = 17 * 8 * 8 * 3
+    return Reading(
+        image_size=8, resize="crop", cache_bytes=size if request.param == "memory" else size - 1, max_bad=0.2
+    )
+
+
+def test_all_ways_give_the_same(files, reading):
+    told = []
+    source = read_labelled_files(files, reading, told.append)
+    in_memory = reading.cache_bytes == 17 * 8 * 8 * 3
+    for key, split in files.splits.items():
+        assert isinstance(source.splits[key].images, np.ndarray if in_memory else StoredImages)
+        expected = [decode_image(path, (8, 8, 3), "crop") for path in split.paths]
+        np.testing.assert_array_equal(source.splits[key].images[:], expected)
+        np.testing.assert_array_equal(source.splits[key].labels, split.labels)
+    assert (source.name, source.class_names, source.origin) == (files.name, files.class_names, files.origin)
+    assert source.bad_files == () and sum(told) == 17
+
+
+def test_bad_files_are_left_out_with_their_labels(files, reading):
+    paths = files.splits["train"].paths
+    paths[0].write_bytes(b"")
+    paths[7].unlink()
+    files.splits["test"].paths[4].write_bytes(b"text")
+    source = read_labelled_files(files, reading)
+    kept = [number for number in range(12) if number not in (0, 7)]
+    np.testing.assert_array_equal(source.splits["train"].labels, np.array(kept) % 2)
+    expected = [decode_image(paths[number], (8, 8, 3), "crop") for number in kept]
+    np.testing.assert_array_equal(source.splits["train"].images[:], expected)
+    assert source.split_sizes == {"train": 10, "test": 4}
+    assert [(file.path, file.split, file.class_name, file.kind) for file in source.bad_files] == [
+        (paths[0], "train", "a", "empty"),
+        (paths[7], "train", "<b>", "missing"),
+        (files.splits["test"].paths[4], "test", "a", "no image"),
+    ]
+
+
+def test_the_share_that_may_be_bad(files, reading):
+    for path in files.splits["train"].paths[:4]:  # 4 of 17 are more than a fifth
+        path.write_bytes(b"")
+    with pytest.raises(BadFilesError, match=r"At most 0.2 of the 17 files of .* may be bad. Received: 4 \(4 empty\)") as e:
+        read_labelled_files(files, reading)
+    assert [file.path for file in e.value.bad_files] == list(files.splits["train"].paths[:4])
+    assert isinstance(e.value, DataError) and "Mend or remove them" in str(e.value)
+
+
+def test_a_class_that_ends_empty_and_a_split_that_does(files):
+    everything = Reading(max_bad=1)
+    for path in files.splits["train"].paths[1::2]:
+        path.write_bytes(b"")
+    with pytest.raises(BadFilesError, match="Received: nothing but bad files for '<b>'"):
+        read_labelled_files(files, everything)
+    for path in files.splits["test"].paths:
+        path.write_bytes(b"")
+    with pytest.raises(BadFilesError, match="Split 'test' of .* must hold images. Received: 5 bad files"):
+        read_labelled_files(files, everything)
+
+
+def test_a_file_that_goes_bad_later(files, monkeypatch):
+    monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    source = read_labelled_files(files, Reading(cache_bytes=0))
+    files.splits["train"].paths[3].write_bytes(b"")
+    assert source.splits["train"].images[2].shape == (64, 64, 3)
+    with pytest.raises(OSError, match="train-3.png was an image when the run began and is none now: it holds 0 bytes"):
+        source.splits["train"].images[2:5]
+
+
+def test_default_limit_is_a_quarter_of_the_free_memory(files, monkeypatch):
+    size = 17 * 64 * 64 * 3
+    for free, kind in ((4 * size, np.ndarray), (4 * size - 4, StoredImages)):
+        monkeypatch.setattr("pipelines.files_source.free_memory_bytes", lambda free=free: free)
+        assert isinstance(read_labelled_files(files, Reading()).splits["train"].images, kind)
+
+
+def test_the_table_of_bad_files(tmp_path):
+    rows = [
+        BadFile(path=tmp_path / 'a, "b".png', split="train", class_name="<script>", kind="empty", reason="0 bytes"),
+        BadFile(path=tmp_path / "c.png", split="test", class_name="ä", kind="damaged", reason="cut off"),
+    ]
+    quoted = f'{tmp_path}/a, ""b"".png'
+    assert bad_files_csv(rows).splitlines() == [
+        "file,split,class,kind,reason",
+        f'"{quoted}",train,<script>,empty,0 bytes',
+        f"{tmp_path}/c.png,test,ä,damaged,cut off",
+    ]

@@ -159,6 +159,21 @@ def test_a_broken_connection_goes_on_where_it_broke_off(fetch, server, target):
     ]
 
 
+def test_a_server_that_has_answered_may_be_out_of_reach_for_a_moment(fetch, server, monkeypatch, target):
+    def refuse_once(self, *arguments):
+        if server.seen and refuse_once in server.behaviours.values():
+            del server.behaviours["refuse"]
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        return connect(self, *arguments)
+
+    connect = socket.socket.connect
+    server.behaviours["refuse"] = refuse_once
+    server.behaviours["/file"] = lambda handler: serve(handler, until=1000 if handler.count() == 1 else None)
+    monkeypatch.setattr(socket.socket, "connect", refuse_once)
+    fetch()
+    assert "refuse" not in server.behaviours and only(target)
+
+
 def test_a_silent_server_is_left_after_the_time_out(fetch, server, target):
     silent = threading.Event()
 
@@ -364,6 +379,7 @@ def test_redirects_are_followed_and_the_range_goes_with_them(fetch, server, targ
         ("file:///etc/passwd", "file:///etc/passwd' is not allowed"),
         ("ftp://127.0.0.1/file", "redirection to 'ftp://127.0.0.1/file' is not allowed"),
         ("data:,text", "'data:,text' is not allowed"),
+        ("data:,\x1b[2Jtext", "'data:, [2Jtext' is not allowed"),
     ],
 )
 def test_redirects_that_are_not_followed(fetch, server, location, message):
@@ -385,7 +401,8 @@ def test_only_web_addresses_are_accepted(tmp_path, urls):
         fetch_file(urls, tmp_path / "file", sha256=SHA256)
 
 
-def test_a_refused_port_is_no_network_and_tried_once(fetch, target):
+def test_a_refused_port_is_no_network_and_tried_once(fetch, monkeypatch, target):
+    monkeypatch.setattr(downloads, "_PAUSES_SECONDS", (3,))
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/file"
     start = time.monotonic()
@@ -461,6 +478,15 @@ def test_ctrl_c_keeps_what_has_come(fetch, server, target):
         fetch(progress=interrupt)
     kept = received_bytes(target)
     assert 100_000 < kept <= 200_000 and partial_path(target).read_bytes() == CONTENT[:kept]
+
+
+def test_ctrl_c_before_anything_has_come_leaves_nothing(fetch, target):
+    def interrupt(received, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(progress=interrupt)
+    assert os.listdir(target.parent) == []
 
 
 def test_two_at_once_fetch_it_once(fetch, server, target):

@@ -1,17 +1,18 @@
 """Images that are there more than once, pixel for pixel: inside a split, and in two splits, where a test gives away."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from pipelines.cores import usable_cores
 
 # Images that a thread takes at a time: enough that handing them out costs nothing.
-_PART = 1024
+_PART = 256
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,25 @@ class Duplicates:
     across: Mapping[tuple[str, str], int]
     pairs: tuple[Pair, ...]
 
+    def rows(self, name: Callable[[str, int], tuple[Any, str]]) -> list[dict[str, Any]]:
+        """The pairs as rows of a table.
+
+        Args:
+            name: What an image is called, and its class, by its split and position.
+        """
+        rows = []
+        for pair in self.pairs:
+            image, class_name = name(pair.second_split, pair.second)
+            other, other_class = name(pair.first_split, pair.first)
+            row = {"split": pair.second_split, "image": image, "class": class_name}
+            rows.append(row | {"equals_split": pair.first_split, "equals_image": other, "equals_class": other_class})
+        return rows
+
+    def to_json(self, name: Callable[[str, int], tuple[Any, str]]) -> dict[str, Any]:
+        """Everything in plain values; `name` as for `rows`."""
+        across = [{"splits": list(splits), "images": images} for splits, images in self.across.items()]
+        return {"within": dict(self.within), "across": across, "pairs": self.rows(name)}
+
 
 def image_digests(images: np.ndarray) -> np.ndarray:
     """Digests that are equal where images are.
@@ -52,9 +72,13 @@ def image_digests(images: np.ndarray) -> np.ndarray:
     def digest(start: int) -> bytes:
         return b"".join(hashlib.blake2b(image.data, digest_size=16).digest() for image in images[start : start + _PART])
 
-    # Hashing leaves Python to other threads while it works.
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        parts = list(pool.map(digest, range(0, len(images), _PART)))
+    starts = range(0, len(images), _PART)
+    if len(starts) == 1:
+        parts = [digest(0)]
+    else:
+        # Hashing leaves Python to other threads while it works.
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            parts = list(pool.map(digest, starts))
     return np.frombuffer(b"".join(parts), np.uint64).reshape(len(images), 2)
 
 

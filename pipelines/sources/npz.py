@@ -184,8 +184,9 @@ def _check_integers(header: _Header, what: str) -> None:
 
 def _class_names(labels: Mapping[str, np.ndarray], given: np.ndarray | None, origin: str) -> tuple[str, ...]:
     if given is not None:
-        texts = np.char.decode(given, "utf-8") if given.dtype.kind == "S" else given
-        return tuple(class_name(str(text), origin) for text in texts)
+        # Bytes that are no UTF-8 become code points that `class_name` refuses.
+        texts = (text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text) for text in given)
+        return tuple(class_name(text, origin) for text in texts)
     present = sorted({int(label) for own in labels.values() for label in np.unique(own)})
     missing = next((number for number, label in enumerate(present) if number != label), None)
     if missing is not None:

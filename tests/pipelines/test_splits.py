@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines import DataError, ImageSource, Split, carve_validation, limit_train
-from pipelines.splits import stratified_choice
+from pipelines.splits import divide_split, draw_test, stratified_choice
 
 
 def make_source(labels) -> ImageSource:
@@ -21,6 +21,7 @@ def identities(split: Split) -> list[int]:
     return split.images.reshape(-1, 2).copy().view(np.uint16).ravel().tolist()
 
 
+DRAWN = [6, 10, 18, 24, 27, 29, 31, 33]
 UNEVEN = np.random.default_rng(0).choice(5, 400, p=[0.5, 0.25, 0.15, 0.07, 0.03])
 
 
@@ -114,3 +115,67 @@ def test_choice_follows_the_given_order_inside_each_class():
     labels = np.array([0, 0, 0, 0, 1, 1])
     chosen = stratified_choice(labels, 3, order=np.array([3, 5, 2, 1, 4, 0]))
     assert chosen.tolist() == [2, 3, 5]  # class 0 lists 3, 2, 1, 0 and class 1 lists 5, 4; shares 2 and 1
+
+
+def draw(labels, groups=None, seed=0, names="abcdef"):
+    labels = np.array(labels)
+    groups = np.arange(len(labels)) if groups is None else np.array(groups)
+    return draw_test(labels, groups, class_names=names[: labels.max() + 1], seed=seed, origin="here")
+
+
+@pytest.mark.parametrize(("members", "expected"), [(2, 1), (3, 1), (7, 1), (8, 2), (12, 2), (13, 3), (100, 20)])
+def test_a_fifth_of_each_class_is_drawn_and_at_least_one(members, expected):
+    labels = np.tile([0, 1], members)
+    train, test = draw(labels)
+    assert np.bincount(labels[test]).tolist() == [expected] * 2
+    assert sorted([*train, *test]) == list(range(2 * members))
+    assert (np.diff(train) > 0).all() and (np.diff(test) > 0).all()
+
+
+def test_the_draw_follows_its_seed_and_is_the_same_for_ever():
+    """Written down once, as for the validation split; and another stream of words than that one's."""
+    draws = [draw([0, 1] * 20, seed=seed)[1].tolist() for seed in (0, 0, 1, 2**64 - 1)]
+    assert draws[0] == draws[1] == DRAWN
+    assert len({tuple(each) for each in draws}) == 3
+
+
+def test_the_names_of_groups_do_not_matter():
+    groups = np.random.default_rng(0).integers(0, 60, 100)
+    labels = groups % 3
+    renamed = np.random.default_rng(1).permutation(1000)[groups]
+    np.testing.assert_array_equal(draw(labels, groups)[1], draw(labels, renamed)[1])
+
+
+def test_equal_examples_stay_together_and_count_once():
+    groups = np.random.default_rng(0).integers(0, 50, 400)
+    labels = groups % 5  # ten groups in each class, of any size
+    for seed in range(5):
+        train, test = draw(labels, groups, seed)
+        assert not set(groups[train]) & set(groups[test])
+        assert all(len(set(groups[test][labels[test] == label])) == 2 for label in range(5))
+
+
+def test_equal_examples_of_two_classes_stay_together_with_the_first():
+    labels, groups = [0, 0, 1, 1, 1], [0, 1, 0, 2, 3]
+    for seed in range(10):
+        train, test = draw(labels, groups, seed)
+        assert (0 in train) == (2 in train)
+        assert len(test) in (2, 3)
+
+
+@pytest.mark.parametrize("groups", [[0, 1, 2], [0, 1, 2, 2], [0, 1, 2, 0]])
+def test_a_class_of_one_image_cannot_be_divided(groups):
+    with pytest.raises(DataError, match="at least two different images .* Received: 1 for 'b' in here, equal ones"):
+        draw([0, 0, 1, 1][: len(groups)], groups)
+
+
+def test_images_are_divided_by_their_pixels():
+    source = make_source([0, 1] * 20)
+    twice = Split(
+        images=np.concatenate([source.splits["train"].images] * 2),
+        labels=np.concatenate([source.splits["train"].labels] * 2),
+    )
+    divided = divide_split(twice, ("a", "b"), 0, "here")
+    assert {key: len(split) for key, split in divided.items()} == {"train": 64, "test": 16}
+    assert identities(divided["test"]) == 2 * DRAWN
+    assert not set(identities(divided["test"])) & set(identities(divided["train"]))

@@ -63,6 +63,7 @@ class BatchedPredictor:
         name: What to call it in messages and reports.
         selection: How the weights were chosen, for example ``last epoch``; evaluations carry it along.
         loss: Name of the loss that evaluations report, see ``metrics.mean_loss``.
+        resize: What an image file of another size goes through, see `pipelines.decode.decode_bytes`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class BatchedPredictor:
         name: str,
         selection: str | None = None,
         loss: str = "cross_entropy",
+        resize: str = "squash",
     ):
         self.function = function
         self.class_names = tuple(class_names)
@@ -81,6 +83,7 @@ class BatchedPredictor:
         self.name = name
         self.selection = selection
         self.loss = loss
+        self.resize = resize
 
     def log_probabilities(
         self, images: np.ndarray | tf.data.Dataset, batch_size: int = BATCH_SIZE, tta: str = "none"
@@ -175,6 +178,7 @@ class Predictor(BatchedPredictor):
         name: What to call it in messages and reports.
         selection: How the weights were chosen, for example ``last epoch``; evaluations carry it along.
         loss: Name of the loss that evaluations report, see ``metrics.mean_loss``.
+        resize: What an image file of another size goes through, see `pipelines.decode.decode_bytes`.
 
     Raises:
         InputError: When the model has another number of outputs than there are names.
@@ -191,6 +195,7 @@ class Predictor(BatchedPredictor):
         name: str,
         selection: str | None = None,
         loss: str = "cross_entropy",
+        resize: str = "squash",
     ):
         if model.output_shape[-1] != len(class_names):
             raise InputError(
@@ -199,7 +204,13 @@ class Predictor(BatchedPredictor):
             )
         function = tf.function(serve_log_probabilities(model, mean, std))
         super().__init__(
-            function, class_names=class_names, image_shape=image_shape, name=name, selection=selection, loss=loss
+            function,
+            class_names=class_names,
+            image_shape=image_shape,
+            name=name,
+            selection=selection,
+            loss=loss,
+            resize=resize,
         )
         self.model, self.mean, self.std = model, tuple(mean), tuple(std)
 

@@ -28,8 +28,10 @@ def make_serve(log_probabilities: Callable[[tf.Tensor], tf.Tensor], class_names:
     return serve
 
 
-def make_serve_bytes(serve: Callable[[tf.Tensor], Answer], image_shape: Sequence[int]) -> Callable:
-    """Puts decoding before ``serve``.
+def make_serve_bytes(
+    serve: Callable[[tf.Tensor], Answer], image_shape: Sequence[int], resize: str = "squash"
+) -> Callable:
+    """Puts decoding before ``serve``, see `decode`.
 
     Returns:
         Function from (batch,) strings, each a whole JPEG, PNG, BMP or GIF file, to what ``serve`` gives. Unlike
@@ -38,12 +40,12 @@ def make_serve_bytes(serve: Callable[[tf.Tensor], Answer], image_shape: Sequence
 
     def serve_bytes(encoded: tf.Tensor) -> Answer:
         spec = tf.TensorSpec(image_shape, tf.uint8)
-        return serve(tf.map_fn(lambda one: decode(one, image_shape), encoded, fn_output_signature=spec))
+        return serve(tf.map_fn(lambda one: decode(one, image_shape, resize), encoded, fn_output_signature=spec))
 
     return serve_bytes
 
 
-def decode(encoded: tf.Tensor, image_shape: Sequence[int]) -> tf.Tensor:
+def decode(encoded: tf.Tensor, image_shape: Sequence[int], resize: str = "squash") -> tf.Tensor:
     """Decodes one image and brings it to a shape.
 
     Transparent parts become white and colours grey as in Pillow; another size is scaled by bilinear interpolation
@@ -52,6 +54,7 @@ def decode(encoded: tf.Tensor, image_shape: Sequence[int]) -> tf.Tensor:
     Args:
         encoded: Scalar string.
         image_shape: (height, width, 1 or 3).
+        resize: ``squash``, ``crop`` or ``pad``, as in `pipelines.decode.decode_bytes`.
 
     Returns:
         uint8 of ``image_shape``.
@@ -66,13 +69,38 @@ def decode(encoded: tf.Tensor, image_shape: Sequence[int]) -> tf.Tensor:
     image = tf.ensure_shape(image, (None, None, None))
     image = _to_channels(_over_white(image), channels)
     same_size = tf.reduce_all(tf.shape(image)[:2] == (height, width))
-    image = tf.cond(same_size, lambda: image, lambda: _resize(image, height, width))
+    image = tf.cond(same_size, lambda: image, lambda: _resize(image, height, width, resize))
     return tf.ensure_shape(image, image_shape)
 
 
-def _resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    resized = tf.image.resize(image, (height, width), method="bilinear", antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+def _resize(image: tf.Tensor, height: int, width: int, resize: str) -> tf.Tensor:
+    size, wanted = tf.cast(tf.shape(image)[:2], tf.float32), tf.constant([height, width], tf.float32)
+    image = tf.cast(image, tf.float32)
+    if resize == "crop":
+        image = _scale(image, wanted, box=wanted / tf.reduce_max(wanted / size))
+    elif resize == "pad":
+        fitted = tf.maximum(tf.round(size * tf.reduce_min(wanted / size)), 1)
+        before = tf.cast(tf.round((wanted - fitted) / 2), tf.int32)
+        after = (height, width) - tf.cast(fitted, tf.int32) - before
+        paddings = tf.concat([tf.stack([before, after], axis=1), [[0, 0]]], axis=0)
+        image = tf.pad(_scale(image, fitted, box=size), paddings)
+    else:
+        image = _scale(image, wanted, box=size)
+    return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+
+
+def _scale(image: tf.Tensor, size: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Scales the middle of an image, of the height and width ``box``, to another size."""
+    scale = size / box
+    start = (tf.cast(tf.shape(image)[:2], tf.float32) - box) / 2
+    return tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=tf.cast(size, tf.int32),
+        scale=scale,
+        translation=-start * scale,
+        kernel_type="triangle",
+        antialias=True,
+    )[0]
 
 
 def _over_white(image: tf.Tensor) -> tf.Tensor:

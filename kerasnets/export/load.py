@@ -74,6 +74,7 @@ def _load_run(path: Path, which: str) -> Predictor:
         name=str(path),
         selection=selection,
         loss=evaluated_loss(config.loss, output_kind(model)),
+        resize=config.resize,
     )
 
 
@@ -121,6 +122,7 @@ def exported_predictor(archive: Any, card: dict[str, Any]) -> BatchedPredictor:
         name=card["name"],
         selection=card["selection"],
         loss=card["loss"],
+        resize=card.get("config", {}).get("resize", "squash"),
     )
 
 

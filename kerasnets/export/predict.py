@@ -31,7 +31,7 @@ def predict(predictor: BatchedPredictor, paths: Sequence[str | Path], top: int =
         raise InputError(f"top must be at least 1. Received: {top}. Ask for one class or more.")
     if not paths:
         raise InputError("At least one image file was expected. Received: none. Name the files to classify.")
-    images = read_images(paths, predictor.image_shape)
+    images = read_images(paths, predictor.image_shape, predictor.resize)
     # A full batch for one photograph would make the first answer hundreds of times as slow.
     probabilities = np.exp(predictor.log_probabilities(images, batch_size=min(_BATCH, len(images))))
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
@@ -43,12 +43,13 @@ def predict(predictor: BatchedPredictor, paths: Sequence[str | Path], top: int =
     return pd.DataFrame(rows, columns=["file", "rank", "class", "probability"])
 
 
-def read_images(paths: Sequence[str | Path], image_shape: Sequence[int]) -> np.ndarray:
-    """Reads image files as a network takes them, see `pipelines.decode.decode_image`; other sizes are stretched.
+def read_images(paths: Sequence[str | Path], image_shape: Sequence[int], resize: str = "squash") -> np.ndarray:
+    """Reads image files as a network takes them.
 
     Args:
         paths: Image files.
         image_shape: (height, width, 1 or 3).
+        resize: What becomes of other sizes, see `pipelines.decode.decode_bytes`.
 
     Returns:
         (n, height, width, channels) uint8.
@@ -59,7 +60,7 @@ def read_images(paths: Sequence[str | Path], image_shape: Sequence[int]) -> np.n
     images = np.zeros((len(paths), *image_shape), np.uint8)
     for position, path in enumerate(paths):
         try:
-            images[position] = decode_image(path, image_shape)
+            images[position] = decode_image(path, image_shape, resize)
         except BadImage as bad:
             raise InputError(
                 f"An image file was expected ({', '.join(FORMATS)}). Received: {path}: {bad.reason}. "

@@ -93,7 +93,7 @@ def _parity_images(config: Any, predictor: Predictor, images: np.ndarray | None)
 def _write_archive(predictor: Predictor, path: Path) -> None:
     log_probabilities = serve_log_probabilities(predictor.model, predictor.mean, predictor.std)
     serve = make_serve(log_probabilities, predictor.class_names)
-    serve_bytes = make_serve_bytes(serve, predictor.image_shape)
+    serve_bytes = make_serve_bytes(serve, predictor.image_shape, predictor.resize)
     archive = keras.export.ExportArchive()
     # The variables come in with the functions that use them. Tracking the model as well would write all of them twice.
     archive.add_endpoint("serve", serve, [tf.TensorSpec((None, *predictor.image_shape), tf.uint8, name="images")])

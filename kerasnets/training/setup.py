@@ -101,6 +101,7 @@ def prepare(
             mean=mean,
             std=std,
             name=config.arch,
+            resize=config.resize,
         ),
         data=_describe_data(source, mean, std),
         environment=describe_environment(strategy, precision, reason),

@@ -25,8 +25,8 @@ def encoded(image, kind="PNG", **options):
     return file.getvalue()
 
 
-def in_graph(data, shape):
-    return tf.function(lambda one: decode(one, shape))(tf.constant(data)).numpy()
+def in_graph(data, shape, resize="squash"):
+    return tf.function(lambda one: decode(one, shape, resize))(tf.constant(data)).numpy()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA"])
@@ -42,6 +42,16 @@ def test_the_graph_reads_what_predict_reads(picture, tmp_path, mode, channels, s
     # Pillow rounds between the two directions of scaling and blends in whole numbers.
     exact = size == (48, 60) and mode not in ("RGBA", "LA")
     assert np.abs(ours.astype(int) - pillows).max() <= (0 if exact else 2)
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("side", [(48, 60), (60, 48), (17, 90), (30, 30), (12, 10)])
+@pytest.mark.parametrize("size", [(24, 24), (20, 31), (64, 64)])
+def test_every_way_to_another_size_is_pillows(picture, tmp_path, resize, side, size):
+    file = tmp_path / "image.png"
+    file.write_bytes(encoded(picture.resize(side[::-1])))
+    ours, pillows = in_graph(file.read_bytes(), (*size, 3), resize), read_images([file], (*size, 3), resize)[0]
+    assert np.abs(ours.astype(int) - pillows).max() <= 2
 
 
 @pytest.mark.parametrize("subsampling", [0, 2])

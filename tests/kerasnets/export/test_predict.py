@@ -41,8 +41,15 @@ def stub(images):
     return tf.math.log(p)
 
 
-def predictor():
-    return BatchedPredictor(stub, class_names=("cat", "dog", "ship"), image_shape=(2, 2, 1), name="stub")
+def predictor(image_shape=(2, 2, 1), **more):
+    return BatchedPredictor(stub, class_names=("cat", "dog", "ship"), image_shape=image_shape, name="stub", **more)
+
+
+@pytest.mark.parametrize(("resize", "answer"), [("pad", "cat"), ("crop", "ship")])
+def test_files_are_resized_as_in_training(tmp_path, resize, answer):
+    # Padded, a low strip has black above it (class 0); cropped, its value is in the corner.
+    file = save(tmp_path / "strip.png", np.full((2, 8), 2, np.uint8))
+    assert predict(predictor((4, 4, 1), resize=resize), [file], top=1)["class"].tolist() == [answer]
 
 
 def test_the_table_holds_the_most_probable_classes(tmp_path):

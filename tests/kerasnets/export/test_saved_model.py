@@ -13,8 +13,11 @@ from kerasnets.errors import InputError
 from kerasnets.export import saved_model
 from kerasnets.export.load import load_predictor
 from kerasnets.export.saved_model import export
+from kerasnets.training.config import TrainConfig
 from pipelines.errors import DataError
 from pipelines.sources import load_source
+
+DIGITS = TrainConfig(dataset="digits", arch="lazynet")
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +163,8 @@ class Like:
         self.image_shape = shape
 
 
-class Config:
-    dataset, data_dir = "digits", None
-
-
 def test_the_test_split_is_compared_on_where_it_is_at_hand():
-    images, origin = saved_model._parity_images(Config, Like((8, 8, 1)), None)
+    images, origin = saved_model._parity_images(DIGITS, Like((8, 8, 1)), None)
     assert origin == "test split"
     np.testing.assert_array_equal(images, load_source("digits").splits["test"].images[:256])
 
@@ -175,8 +174,8 @@ def test_without_it_images_are_random_but_always_the_same(monkeypatch, by_hand):
         raise DataError("not here")
 
     monkeypatch.setattr(saved_model, "load_source", missing)
-    first, origin = saved_model._parity_images(Config, Like(by_hand.shape), None)
-    again, _ = saved_model._parity_images(Config, Like(by_hand.shape), None)
+    first, origin = saved_model._parity_images(DIGITS, Like(by_hand.shape), None)
+    again, _ = saved_model._parity_images(DIGITS, Like(by_hand.shape), None)
     assert (origin, first.shape, first.dtype) == ("random", (256, *by_hand.shape), np.uint8)
     np.testing.assert_array_equal(first, again)
 

@@ -5,7 +5,6 @@ import gzip
 import os
 import shutil
 import stat
-import struct
 import tarfile
 import zipfile
 import zlib
@@ -28,7 +27,6 @@ _DAMAGE = (
     RecursionError,
     ValueError,
     gzip.BadGzipFile,
-    struct.error,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -175,7 +173,7 @@ class _Writer:
             if member.open is not None:
                 with member.open() as source, path.open("xb") as target:
                     self._copy(source, target)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        except (FileExistsError, NotADirectoryError) as error:
             raise self._error("hold every entry once", f"one that would overwrite another, {member.name!r}") from error
 
     def _place(self, name: str) -> Path | None:

@@ -185,6 +185,7 @@ def test_zip_links_and_devices_are_refused(archive, folder, kind):
         [("a", b"1"), ("a", b"2")],
         [("a", b"1"), ("./a", b"2")],
         [("a", b"1"), ("a/b", b"2")],
+        [("a", b"1"), ("a/b/c", b"2")],
         [("a/b", b"1"), ("a", b"2")],
     ],
 )
@@ -255,6 +256,18 @@ def test_encrypted_entries_are_refused(archive, folder):
         content[content.index(mark) + offset] |= 1
     archive.write_bytes(content)
     refused(archive, folder, "must hold no encrypted entries. Received: 'data/a.txt'")
+
+
+def test_patches_in_a_zip_and_places_beyond_any_file_are_damage(archive, folder):
+    content = bytearray(write_zip(archive).read_bytes())
+    content[content.index(b"PK\x03\x04") + 6] |= 0x20
+    content[content.index(b"PK\x01\x02") + 8] |= 0x20
+    archive.write_bytes(content)
+    refused(archive, folder, "a truncated or damaged one: compressed patched data")
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("a", b"x")
+        content.infolist()[0].header_offset = (1 << 64) - 1
+    refused(archive, folder, "a truncated or damaged one: ")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -421,3 +434,11 @@ def test_a_tilde_is_home(archive, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_zip(archive)
     assert extract("~/archive", "~/here", **LIMITS) == Path(tmp_path / "here")
+
+
+def test_a_tar_is_read_forwards_only():
+    stream = archives._CappedStream(io.BytesIO(b"content"), 100, None)
+    stream.seek(5)
+    assert stream.tell() == 5 and stream.read(10) == b"nt"
+    with pytest.raises(tarfile.ReadError, match="a header points backwards"):
+        stream.seek(4)

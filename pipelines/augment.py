@@ -1,123 +1,193 @@
-"""Batched augmentation: pad-and-crop, horizontal flip and normalisation, pure functions of their arguments."""
+"""Batched augmentation of training images: what there is, the one order it comes in, and normalisation.
 
+The operations stand in files of their own, augment_*.py: functions that draw every example's parameters for an epoch,
+and functions that apply them to a batch.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from pipelines.augment_color import change_color, draw_color
+from pipelines.augment_crop import CROP_MODES, FLIPS, crop_and_flip, draw_crops, draw_flips
+from pipelines.augment_erase import draw_cutout, draw_erasing, fill_boxes
+from pipelines.augment_geometry import draw_affine, warp
+from pipelines.augment_mix import draw_mix
+from pipelines.augment_policy import MAX_MAGNITUDE, POLICIES, apply_policy, draw_policy
 from pipelines.errors import DataError
 
-CROP_MODES = ("zero", "reflect")
-FLIPS = ("none", "random", "alternating")
-# Each use of a seed draws from a stream of its own, so that, say, flips never follow from crops.
-ORDER_STREAM, CROP_STREAM, FLIP_STREAM, ALTERNATING_STREAM = range(4)
-_STREAMS = 8
+_CHOICES = {"crop_mode": CROP_MODES, "flip": FLIPS, "policy": POLICIES}
+_RANGES = {
+    "crop_padding": (0, math.inf, "4 is usual for 32x32 images."),
+    "policy_operations": (1, 16, "2 is usual."),
+    "policy_magnitude": (0, MAX_MAGNITUDE, "9 is usual."),
+    "rotation": (0, 180, "15 is a common start."),
+    "translation": (0, 1, "0.1 is a common start."),
+    "zoom": (0, 0.99, "0.1 is a common start."),
+    "brightness": (0, 1, "0.2 is a common start."),
+    "contrast": (0, 1, "0.2 is a common start."),
+    "saturation": (0, 1, "0.2 is a common start."),
+    "hue": (0, 0.5, "0.05 is a common start."),
+    "cutout": (0, math.inf, "A quarter of the side is usual."),
+    "random_erasing": (0, 1, "0.25 is usual."),
+    "mixup": (0, 100, "0.2 is usual."),
+    "cutmix": (0, 100, "1 is usual."),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training images are varied.
+    """How training images are varied. What is 0 or "none" is off and costs nothing.
+
+    Whatever the order in which fields are given, an image goes through
+
+    1. crop, then flip;
+    2. zoom and rotation about the centre, then translation: one bilinear interpolation, black outside the image;
+    3. the operations of the policy, in the order drawn, with nearest pixels and black outside the image;
+    4. brightness, contrast, saturation, then hue: one linear map, clipped once;
+    5. cutout, then random erasing, both with the mean colour, which normalisation makes 0;
+    6. mixup or cutmix with another training image that has gone through 1 to 5 as it does itself in that epoch.
+
+    Every step rounds to whole values from 0 to 255 but mixup, which does not round.
 
     Attributes:
         crop_padding: Pixels added on each side before a random window of the original size is cut; 0 means no crop.
         crop_mode: What the padding holds: "zero" (black) or "reflect" (the image mirrored about its edge pixels).
         flip: "none"; "random" (mirrored left to right with probability 1/2, anew each epoch); or "alternating"
             (a random half in the first epoch, the other half in the next, and so on).
+        policy: "none"; "randaugment" (`policy_operations` random operations at `policy_magnitude`); or
+            "trivialaugment" (one random operation at a random magnitude). See `augment_policy.OPERATIONS`.
+        policy_operations: From 1 (randaugment).
+        policy_magnitude: From 0 to 30 (randaugment).
+        rotation: Largest angle in degrees, either way.
+        translation: Largest shift, as a share of the height and of the width.
+        zoom: Largest change of scale, as a share.
+        brightness: Largest change of brightness, as a share.
+        contrast: Largest change of the distance from the image's mean grey, as a share.
+        saturation: Largest change of the distance from each pixel's grey, as a share. It and hue change images with
+            three channels; for others they do nothing.
+        hue: Largest turn of the hue, as a share of the colour circle.
+        cutout: Side in pixels of the square that is blanked.
+        random_erasing: Probability that a random rectangle is blanked.
+        mixup: Alpha of the beta distribution of an image's own share.
+        cutmix: Alpha of the beta distribution of the share that is not pasted over; with mixup each image gets one of
+            the two, with probability 1/2.
 
     Raises:
         DataError: A field has another value.
 
-    Source: alternating flip, Jordan 2024 (arXiv:2404.00498), section 3.6.
+    Source: alternating flip, Jordan 2024 (arXiv:2404.00498), section 3.6. The others' stand with their functions.
     """
 
     crop_padding: int = 0
     crop_mode: str = "zero"
     flip: str = "none"
+    policy: str = "none"
+    policy_operations: int = 2
+    policy_magnitude: int = 9
+    rotation: float = 0.0
+    translation: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    cutout: int = 0
+    random_erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self):
-        if self.crop_padding < 0:
-            raise DataError(
-                f"crop_padding must be 0 or more. Received: {self.crop_padding}. 4 is usual for 32x32 images."
-            )
-        for field, known in (("crop_mode", CROP_MODES), ("flip", FLIPS)):
+        for field, (low, high, remedy) in _RANGES.items():
+            value = getattr(self, field)
+            if not low <= value <= high:
+                allowed = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+                raise DataError(f"{field} must be {allowed}. Received: {value}. {remedy}")
+        for field, known in _CHOICES.items():
             if getattr(self, field) not in known:
                 raise DataError(
                     f"{field} must be one of {', '.join(known)}. Received: {getattr(self, field)!r}. Choose one."
                 )
 
+    @property
+    def mixes(self) -> bool:
+        """Whether labels are mixed, too."""
+        return self.mixup > 0 or self.cutmix > 0
 
-def stream_seed(seed: int, stream: int, epoch: tf.Tensor | int) -> tf.Tensor:
-    """The seed pair of one stream in one epoch, (2,) int64; different (seed, stream, epoch) give different pairs."""
-    return tf.stack([tf.constant(int(seed) * _STREAMS + stream, tf.int64), tf.cast(epoch, tf.int64)])
 
-
-def draw_crops(num_examples: int, padding: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
-    """The top left corners of every example's crop in one epoch.
+def draw_augmentation(
+    augmentation: Augmentation,
+    num_examples: int,
+    image_shape: tuple[int, int, int],
+    *,
+    seed: int,
+    epoch: tf.Tensor | int,
+) -> dict[str, tf.Tensor]:
+    """Everything random about every example in one epoch, for what is on.
 
     Returns:
-        (num_examples, 2) int32 in 0..2 * padding: row and column inside the padded image; row i depends on
+        Tensors with `num_examples` rows, for `augment`, `mix_images` and `mix_labels`; row i depends on
         (seed, epoch, i) alone.
     """
-    return tf.random.stateless_uniform(
-        (num_examples, 2), stream_seed(seed, CROP_STREAM, epoch), 0, 2 * padding + 1, tf.int32, alg="philox"
-    )
+    on, when, draws = augmentation, {"seed": seed, "epoch": epoch}, {}
+    if on.crop_padding or on.flip != "none":
+        draws["crop"] = draw_crops(num_examples, on.crop_padding, **when)
+        draws["flip"] = draw_flips(num_examples, on.flip, **when)
+    if on.rotation or on.translation or on.zoom:
+        limits = {"rotation": on.rotation, "translation": on.translation, "zoom": on.zoom}
+        draws["affine"] = draw_affine(num_examples, image_shape, **limits, **when)
+    if on.policy != "none":
+        settings = {"policy": on.policy, "operations": on.policy_operations, "magnitude": on.policy_magnitude}
+        draws |= draw_policy(num_examples, image_shape, **settings, **when)
+    colorful = image_shape[-1] == 3 and (on.saturation or on.hue)
+    if on.brightness or on.contrast or colorful:
+        limits = {"brightness": on.brightness, "contrast": on.contrast, "saturation": on.saturation, "hue": on.hue}
+        draws["color"], pulls = draw_color(num_examples, image_shape[-1], **limits, **when)
+        if on.contrast:
+            draws["pull"] = pulls
+    if on.cutout:
+        draws["cutout"] = draw_cutout(num_examples, image_shape, on.cutout, **when)
+    if on.random_erasing:
+        draws["erasing"] = draw_erasing(num_examples, image_shape, on.random_erasing, **when)
+    if on.mixes:
+        draws |= draw_mix(num_examples, image_shape, mixup=on.mixup, cutmix=on.cutmix, **when)
+    return draws
 
 
-def draw_flips(num_examples: int, flip: str, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
-    """Which examples are mirrored in one epoch, (num_examples,) int32 of 0 and 1; see `Augmentation.flip`."""
-    if flip == "none":
-        return tf.zeros((num_examples,), tf.int32)
-    alternating = flip == "alternating"
-    pair = stream_seed(seed, ALTERNATING_STREAM if alternating else FLIP_STREAM, 0 if alternating else epoch)
-    bits = tf.random.stateless_uniform((num_examples,), pair, 0, 2, tf.int32, alg="philox")
-    return (bits + tf.cast(epoch, tf.int32)) % 2 if alternating else bits
-
-
-def crop_and_flip(images: tf.Tensor, crops: tf.Tensor, flips: tf.Tensor, *, padding: int, mode: str) -> tf.Tensor:
-    """Pads each image, cuts its window of the original size, and mirrors it where asked.
+def augment(
+    images: tf.Tensor, draws: dict[str, tf.Tensor], augmentation: Augmentation, mean: Sequence[float]
+) -> tf.Tensor:
+    """Varies images as drawn, all but mixup and cutmix.
 
     Args:
-        images: (batch, height, width, channels), any type; all but the batch size known when the graph is built.
-        crops: (batch, 2) int32 in 0..2 * padding, the window's top left corner in the padded image.
-        flips: (batch,) int32, 1 where the window is mirrored left to right.
-        padding: Pixels added on each side.
-        mode: "zero" or "reflect".
+        images: (batch, height, width, channels) uint8; all but the batch size known when the graph is built.
+        draws: Rows of what `draw_augmentation` gave, one for each image.
+        augmentation: What the draws were made for.
+        mean: Of each channel, in units where white is 1; what is blanked gets this colour.
 
     Returns:
         The same shape and type as `images`.
 
     Raises:
-        DataError: Reflected padding is as large as the image, so there are not enough pixels to mirror.
+        DataError: Reflected padding does not fit the image.
     """
-    _, height, width, channels = images.shape
-    if mode == "reflect" and padding >= min(height, width):
-        raise DataError(
-            f"Reflected padding must be smaller than the image, {height}x{width}. Received: crop_padding {padding}. "
-            "Use less padding or crop_mode 'zero'."
-        )
-    # Padding, crop and flip are one gather of pixels: nothing is padded, the index says where each pixel comes from.
-    # Padding first costs half as much again, and reversing by strides as much as all of this (measured).
-    rows = crops[:, :1] - padding + tf.range(height)
-    columns = tf.range(width)
-    columns = crops[:, 1:] - padding + tf.where(flips[:, None] == 1, width - 1 - columns, columns)
-    first_pixels = tf.range(tf.shape(images)[0])[:, None] * (height * width)
-    pixels = tf.reshape(images, (-1, channels))
-    if mode == "reflect":
-        rows, columns = _reflected(rows, height) * width + first_pixels, _reflected(columns, width)
-        return tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
-    # One black pixel is put behind the last; whatever lies outside in either direction gets an index that ends there.
-    black = tf.shape(pixels)[0]
-    rows = tf.where((rows >= 0) & (rows < height), rows * width + first_pixels, black)
-    columns = tf.where((columns >= 0) & (columns < width), columns, black)
-    pixels = tf.concat([pixels, tf.zeros((1, channels), pixels.dtype)], 0)
-    return tf.gather(pixels, tf.minimum(rows[:, :, None] + columns[:, None, :], black))
-
-
-def _reflected(positions: tf.Tensor, size: int) -> tf.Tensor:
-    """Folds positions less than `size` outside 0..size-1 back inside, mirrored about the edge pixels."""
-    positions = tf.abs(positions)
-    return size - 1 - tf.abs(size - 1 - positions)
+    if "crop" in draws:
+        padding, mode = augmentation.crop_padding, augmentation.crop_mode
+        images = crop_and_flip(images, draws["crop"], draws["flip"], padding=padding, mode=mode)
+    if "affine" in draws:
+        images = warp(images, draws["affine"])
+    if "operation" in draws:
+        images = apply_policy(images, draws["operation"], draws["strength"])
+    if "color" in draws:
+        images = change_color(images, draws["color"], draws.get("pull"))
+    blank = np.clip(np.rint(255 * np.asarray(mean)), 0, 255).astype(np.uint8)
+    for boxes in ("cutout", "erasing"):
+        if boxes in draws:
+            images = fill_boxes(images, draws[boxes], blank)
+    return images
 
 
 def normalize(images: tf.Tensor, mean: Sequence[float], std: Sequence[float]) -> tf.Tensor:
@@ -127,7 +197,7 @@ def normalize(images: tf.Tensor, mean: Sequence[float], std: Sequence[float]) ->
     equals the formula to float32 rounding only.
 
     Args:
-        images: (batch, height, width, channels) uint8.
+        images: (batch, height, width, channels) uint8, or float32 in 0..255.
         mean: One value for each channel, in units where white is 1.
         std: One value above 0 for each channel, in the same units.
 

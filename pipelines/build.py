@@ -1,17 +1,23 @@
-"""The one place that puts a tf.data pipeline together: order, gather, augment, normalise, prefetch.
+"""The one place that puts a tf.data pipeline together: order, gather, augment, mix, normalise, prefetch.
 
-The images lie in memory once, as uint8. What is shuffled, split and skipped is the stream of their indices, so a
+The images lie in memory once, as uint8, or are read batch by batch (`StoredImages`). What is shuffled, split and skipped is the stream of their indices, so a
 training stream can start at any step of any epoch at no cost and go on as if it had never stopped.
 """
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from pipelines.augment import ORDER_STREAM, Augmentation, crop_and_flip, draw_crops, draw_flips, normalize, stream_seed
+from pipelines.augment import Augmentation, augment, draw_augmentation, normalize
+from pipelines.augment_mix import mix_images, mix_labels
+from pipelines.augment_seeds import ORDER_STREAM, stream_seed
 from pipelines.errors import DataError
 from pipelines.source import Split
+from pipelines.stored_images import StoredImages
 
+# What tf.data may hold of finished batches.
+_BUFFER_BYTES = 1 << 28
 # Nothing below needs autograph, and an error raised in a converted function would lose its type.
 _plain = tf.autograph.experimental.do_not_convert
 
@@ -42,12 +48,14 @@ def training_dataset(
     start_epoch: int = 0,
     start_step: int = 0,
     num_replicas: int = 1,
+    num_classes: int | None = None,
 ) -> tf.data.Dataset:
     """An endless stream of augmented, normalised batches, epoch after epoch.
 
     Every epoch sees each example once in an order of its own; its last batch is smaller when the sizes do not divide.
     Order and augmentation depend on (seed, epoch, example index) alone, so a stream started at any epoch and step
-    equals the rest of a stream that started at the beginning, bit for bit.
+    equals the rest of a stream that started at the beginning, bit for bit. With mixup or cutmix each example is mixed
+    with the one before it in the epoch's order, the first with the last.
 
     Args:
         split: The training examples.
@@ -61,40 +69,53 @@ def training_dataset(
         num_replicas: Every step comes as this many elements, one for each replica: the step's examples in order, split
             as evenly as possible, larger parts first. A step with fewer examples than replicas repeats its first ones
             with weight 0.
+        num_classes: Width of mixed labels; only mixup and cutmix need it.
 
     Returns:
-        Elements (images, labels, weights): (b, height, width, channels) float32, (b,) int32, and (b,) float32 of 1 for
-        an example and 0 for a repeat.
+        Elements (images, labels, weights): (b, height, width, channels) float32; (b,) int32, or with mixup or cutmix
+        (b, num_classes) float32 of shares that sum to 1; and (b,) float32 of 1 for an example and 0 for a repeat.
 
     Raises:
         DataError: An argument lies outside its range.
     """
     steps = steps_per_epoch(len(split), batch_size)
     _check_training(steps, seed, start_epoch, start_step, num_replicas)
+    if augmentation.mixes and (num_classes is None or num_classes <= int(split.labels.max())):
+        raise DataError(
+            f"num_classes must be above the largest label, {split.labels.max()}, where mixup or cutmix mixes labels. "
+            f"Received: {num_classes}. Pass the number of classes."
+        )
     num_examples = len(split)
-    images, labels = _tensors(split)
+    gather, labels = _gather(split.images), _on_cpu(split.labels)
 
     @_plain
     def epoch_parts(epoch):
         order = shuffled_order(num_examples, seed=seed, epoch=epoch)
-        crops = draw_crops(num_examples, augmentation.crop_padding, seed=seed, epoch=epoch)
-        flips = draw_flips(num_examples, augmentation.flip, seed=seed, epoch=epoch)
+        draws = draw_augmentation(augmentation, num_examples, split.images.shape[1:], seed=seed, epoch=epoch)
 
         @_plain
         def part(position):
             step, replica = position // num_replicas, position % num_replicas
-            indices, weights = replica_part(order[step * batch_size : (step + 1) * batch_size], replica, num_replicas)
-            return indices, tf.gather(crops, indices), tf.gather(flips, indices), weights
+            places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, num_examples))
+            places, weights = replica_part(places, replica, num_replicas)
+            if augmentation.mixes:
+                # Only one example more has to be augmented, the one before the first.
+                places = tf.concat([(places[:1] - 1) % num_examples, places], 0)
+            indices = tf.gather(order, places)
+            return indices, {name: tf.gather(values, indices) for name, values in draws.items()}, weights
 
         first = tf.where(epoch == start_epoch, tf.constant(start_step, tf.int64), 0)
         return tf.data.Dataset.range(first * num_replicas, steps * num_replicas).map(part)
 
     @_plain
-    def batch(indices, crops, flips, weights):
-        pixels = tf.gather(images, indices)
-        if augmentation.crop_padding or augmentation.flip != "none":
-            pixels = crop_and_flip(pixels, crops, flips, padding=augmentation.crop_padding, mode=augmentation.crop_mode)
-        return normalize(pixels, mean, std), tf.gather(labels, indices), weights
+    def batch(indices, draws, weights):
+        pixels = augment(gather(indices), draws, augmentation, mean)
+        targets = tf.gather(labels, indices)
+        if augmentation.mixes:
+            draws = {name: values[1:] for name, values in draws.items()}
+            pixels = mix_images(pixels[1:], pixels[:-1], draws)
+            targets = mix_labels(targets[1:], targets[:-1], draws["share"], num_classes)
+        return normalize(pixels, mean, std), targets, weights
 
     # One iterator lives through the whole training: epochs are joined inside the stream, not by making iterators anew.
     stream = tf.data.Dataset.counter(start_epoch).flat_map(epoch_parts)
@@ -111,20 +132,35 @@ def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
         DataError: The split is empty or the batch size is not positive.
     """
     steps = steps_per_epoch(len(split), batch_size)
-    images, labels = _tensors(split)
+    gather, labels = _gather(split.images), _on_cpu(split.labels)
 
     @_plain
     def batch(step):
-        part = slice(step * batch_size, (step + 1) * batch_size)
-        return images[part], labels[part]
+        places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, len(split)))
+        return gather(places), tf.gather(labels, places)
 
     return _in_parallel(tf.data.Dataset.range(steps), batch)
 
 
-def _tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-    """Images and labels on the CPU. The images are shared, not copied: a constant would take twice their memory."""
+def _on_cpu(array: np.ndarray) -> tf.Tensor:
     with tf.device("CPU:0"):
-        return tf.experimental.dlpack.from_dlpack(split.images.__dlpack__()), tf.constant(split.labels)
+        return tf.constant(array)
+
+
+def _gather(images: np.ndarray | StoredImages) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from places, (b,) integers, to the images there."""
+    if isinstance(images, StoredImages):
+
+        @_plain
+        def read(places):
+            pixels = tf.numpy_function(images.__getitem__, [places], tf.uint8, stateful=False)
+            return tf.ensure_shape(pixels, (None, *images.shape[1:]))
+
+        return read
+    with tf.device("CPU:0"):
+        # Shared, not copied: a constant would take twice the memory.
+        tensor = tf.experimental.dlpack.from_dlpack(images.__dlpack__())
+    return lambda places: tf.gather(tensor, places)
 
 
 def shuffled_order(num_examples: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
@@ -157,6 +193,8 @@ def replica_part(indices: tf.Tensor, replica: tf.Tensor, num_replicas: int) -> t
 def _in_parallel(stream: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
     """Makes the batches on several threads, in order, some steps ahead."""
     options = tf.data.Options()
+    # Else it is half of the machine's memory. A stream needs some batches ahead, not more.
+    options.autotune.ram_budget = _BUFFER_BYTES
     # The rewrites find nothing to improve here, but copy all the images and take 0.2 s for every iterator (measured).
     options.experimental_optimization.apply_default_optimizations = False
     batches = stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

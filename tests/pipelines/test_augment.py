@@ -1,69 +1,155 @@
-"""Crop, flip, normalisation and their random parameters, each against NumPy, eagerly and inside map."""
+"""The fields, the composition in its declared order, what every operation promises, and normalisation."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasnets.training.config import TrainConfig
 from pipelines import Augmentation, DataError, normalize
-from pipelines.augment import crop_and_flip, draw_crops, draw_flips, stream_seed
+from pipelines.augment import augment, draw_augmentation
+from pipelines.augment_color import change_color
+from pipelines.augment_crop import crop_and_flip
+from pipelines.augment_erase import fill_boxes
+from pipelines.augment_geometry import warp
+from pipelines.augment_policy import apply_policy
 
 SHAPES = [(32, 32, 3), (28, 28, 1), (8, 8, 1), (5, 9, 3), (9, 5, 4)]
+N = 37
+MEAN = (0.2, 0.4, 0.6)
+ALL = Augmentation(
+    crop_padding=2,
+    flip="random",
+    policy="randaugment",
+    rotation=20,
+    translation=0.1,
+    zoom=0.2,
+    brightness=0.3,
+    contrast=0.3,
+    saturation=0.3,
+    hue=0.1,
+    cutout=3,
+    random_erasing=0.5,
+    mixup=0.2,
+    cutmix=1.0,
+)
+ALONE = {
+    "crop": Augmentation(crop_padding=2),
+    "flip": Augmentation(flip="random"),
+    "rotation": Augmentation(rotation=180),
+    "translation": Augmentation(translation=0.5),
+    "zoom": Augmentation(zoom=0.5),
+    "randaugment": Augmentation(policy="randaugment"),
+    "trivialaugment": Augmentation(policy="trivialaugment"),
+    "brightness": Augmentation(brightness=0.5),
+    "contrast": Augmentation(contrast=0.5),
+    "saturation": Augmentation(saturation=0.5),
+    "hue": Augmentation(hue=0.5),
+    "cutout": Augmentation(cutout=3),
+    "random_erasing": Augmentation(random_erasing=0.9),
+    "mixup": Augmentation(mixup=0.5),
+    "cutmix": Augmentation(cutmix=0.5),
+    "all": ALL,
+}
 
 
-def random_batch(shape, padding, size=50):
-    """Images, and crops and flips that hold every corner and then random values."""
-    generator = np.random.default_rng(sum(shape))
-    images = generator.integers(0, 256, (size, *shape), dtype=np.uint8)
-    crops = generator.integers(0, 2 * padding + 1, (size, 2), dtype=np.int32)
-    crops[:4] = np.array([[0, 0], [0, 2], [2, 0], [2, 2]]) * padding
-    return images, crops, generator.integers(0, 2, size, dtype=np.int32)
+def random_images(shape, size=50):
+    return np.random.default_rng(sum(shape)).integers(0, 256, (size, *shape), dtype=np.uint8)
 
 
-def reference(images, crops, flips, padding, mode):
-    """Pads, cuts and mirrors one image after the other, as the words say."""
-    _, height, width, _ = images.shape
-    sides = ((padding, padding), (padding, padding), (0, 0))
-    results = []
-    for image, (top, left), flip in zip(images, crops, flips, strict=True):
-        padded = np.pad(image, sides, mode="reflect" if mode == "reflect" else "constant")
-        window = padded[top : top + height, left : left + width]
-        results.append(window[:, ::-1] if flip else window)
-    return np.stack(results)
+def numpy_draws(augmentation, count=N, shape=(9, 7, 3), seed=5, epoch=3):
+    draws = draw_augmentation(augmentation, count, shape, seed=seed, epoch=epoch)
+    return {name: values.numpy() for name, values in draws.items()}
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("mode", ["zero", "reflect"])
-@pytest.mark.parametrize("padding", [0, 1, 4])
-def test_crop_and_flip_equal_numpy_eagerly_and_inside_map(shape, mode, padding):
-    images, crops, flips = random_batch(shape, padding)
-    expected = reference(images, crops, flips, padding, mode)
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    assert all(first[name].tobytes() == second[name].tobytes() for name in first)
 
-    def augment(images, crops, flips):
-        return crop_and_flip(images, crops, flips, padding=padding, mode=mode)
 
-    eager = augment(tf.constant(images), tf.constant(crops), tf.constant(flips))
+def test_fields_are_those_of_the_training_configuration():
+    config = TrainConfig(dataset="digits", arch="lazynet")
+    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(Augmentation)}
+    assert Augmentation(**fields) == Augmentation()
+
+
+@pytest.mark.parametrize("augmentation", ALONE.values(), ids=ALONE)
+def test_draws_depend_on_seed_epoch_and_example_alone(augmentation):
+    whole = numpy_draws(augmentation)
+    assert_same(numpy_draws(augmentation, count=10), {name: values[:10] for name, values in whole.items()})
+    assert_same(numpy_draws(augmentation, epoch=tf.constant(3, tf.int64)), whole)
+    for other in (numpy_draws(augmentation, seed=6), numpy_draws(augmentation, epoch=4)):
+        assert any((other[name] != values).any() for name, values in whole.items())
+    stream = tf.data.Dataset.range(3, 4).map(
+        lambda epoch: draw_augmentation(augmentation, N, (9, 7, 3), seed=5, epoch=epoch)
+    )
+    assert_same(next(stream.as_numpy_iterator()), whole)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("augmentation", ALONE.values(), ids=ALONE)
+def test_the_same_bytes_eagerly_inside_map_and_in_batches_of_any_size(augmentation, channels):
+    images = random_images((9, 7, channels), N)
+    draws = numpy_draws(augmentation, shape=(9, 7, channels))
+
+    def vary(images, draws):
+        return augment(images, draws, augmentation, MEAN[:channels])
+
+    eager = vary(tf.constant(images), {name: tf.constant(values) for name, values in draws.items()})
     assert eager.dtype == tf.uint8
-    np.testing.assert_array_equal(eager, expected)
-    batches = tf.data.Dataset.from_tensor_slices((images, crops, flips)).batch(8).map(augment)
-    assert batches.element_spec.shape.as_list() == [None, *shape]
-    np.testing.assert_array_equal(np.concatenate(list(batches.as_numpy_iterator())), expected)
+    for batch_size in (1, 8, N):
+        batches = tf.data.Dataset.from_tensor_slices((images, draws)).batch(batch_size).map(vary)
+        assert batches.element_spec.shape.as_list() == [None, 9, 7, channels]
+        assert np.concatenate(list(batches.as_numpy_iterator())).tobytes() == eager.numpy().tobytes()
 
 
-def test_zero_padding_may_be_larger_than_the_image():
-    images, crops, flips = random_batch((3, 4, 1), 6)
-    result = crop_and_flip(tf.constant(images), tf.constant(crops), tf.constant(flips), padding=6, mode="zero")
-    np.testing.assert_array_equal(result, reference(images, crops, flips, 6, "zero"))
+def test_what_is_off_is_not_drawn():
+    assert numpy_draws(Augmentation()) == {}
+    expected = {
+        "crop": {"crop", "flip"},
+        "flip": {"crop", "flip"},
+        "zoom": {"affine"},
+        "trivialaugment": {"operation", "strength"},
+        "brightness": {"color"},
+        "contrast": {"color", "pull"},
+        "cutout": {"cutout"},
+        "random_erasing": {"erasing"},
+        "mixup": {"share", "weight"},
+        "cutmix": {"share", "paste"},
+    }
+    assert {name: set(numpy_draws(ALONE[name])) for name in expected} == expected
+    assert numpy_draws(Augmentation(saturation=0.5, hue=0.5), shape=(9, 7, 1)) == {}
 
 
-def test_reflected_padding_as_large_as_the_image_is_refused():
-    images, crops, flips = random_batch((8, 5, 1), 5)
-    with pytest.raises(DataError, match="must be smaller than the image, 8x5. Received: crop_padding 5"):
-        crop_and_flip(tf.constant(images), tf.constant(crops), tf.constant(flips), padding=5, mode="reflect")
+def test_what_is_on_does_not_change_what_the_others_draw():
+    whole = numpy_draws(ALL)
+    fewer = numpy_draws(dataclasses.replace(ALL, rotation=0.0, translation=0.0, zoom=0.0, hue=0.0, mixup=0.0))
+    same = ("crop", "flip", "operation", "strength", "pull", "cutout", "erasing")
+    assert all(fewer[name].tobytes() == whole[name].tobytes() for name in same)
+
+
+def test_operations_come_in_the_declared_order():
+    images = tf.constant(random_images((9, 7, 3), N))
+    draws = draw_augmentation(ALL, N, (9, 7, 3), seed=5, epoch=3)
+    expected = crop_and_flip(images, draws["crop"], draws["flip"], padding=2, mode="zero")
+    expected = warp(expected, draws["affine"])
+    expected = apply_policy(expected, draws["operation"], draws["strength"])
+    expected = change_color(expected, draws["color"], draws["pull"])
+    expected = fill_boxes(fill_boxes(expected, draws["cutout"], (51, 102, 153)), draws["erasing"], (51, 102, 153))
+    np.testing.assert_array_equal(augment(images, draws, ALL, MEAN), expected)
+
+
+def test_what_is_blanked_is_zero_once_it_is_normalised():
+    images = tf.constant(random_images((9, 7, 3), 4))
+    on = Augmentation(cutout=100)
+    blank = augment(images, draw_augmentation(on, 4, (9, 7, 3), seed=0, epoch=0), on, MEAN)
+    np.testing.assert_allclose(normalize(blank, MEAN, (0.2, 0.2, 0.2)), 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_normalize_equals_numpy_eagerly_and_inside_map(shape):
-    images, _, _ = random_batch(shape, 0)
+    images = random_images(shape)
     mean, std = np.linspace(0.3, 0.6, shape[2]), np.linspace(0.2, 0.3, shape[2])
     eager = normalize(tf.constant(images), mean, std)
     assert eager.dtype == tf.float32
@@ -81,15 +167,8 @@ def test_normalize_with_one_half_maps_black_and_white_to_minus_one_and_one():
 def test_normalize_works_where_the_image_size_is_unknown():
     function = tf.function(lambda images: normalize(images, (0.5,), (0.5,)))
     unknown = function.get_concrete_function(tf.TensorSpec((None, None, None, 1), tf.uint8))
-    images, _, _ = random_batch((5, 9, 1), 0)
+    images = random_images((5, 9, 1))
     np.testing.assert_array_equal(unknown(tf.constant(images)), normalize(tf.constant(images), (0.5,), (0.5,)))
-
-
-def test_a_batch_without_images_stays_one():
-    empty = tf.zeros((0, 4, 5, 1), tf.uint8)
-    assert normalize(empty, (0.5,), (0.5,)).shape == (0, 4, 5, 1)
-    crops, flips = tf.zeros((0, 2), tf.int32), tf.zeros((0,), tf.int32)
-    assert crop_and_flip(empty, crops, flips, padding=1, mode="zero").shape == (0, 4, 5, 1)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +181,7 @@ def test_statistics_that_do_not_fit_the_channels_are_refused(mean, std):
         normalize(tf.zeros((1, 4, 4, 3), tf.uint8), mean, std)
 
 
-@pytest.mark.parametrize("field, value", [("crop_mode", "mirror"), ("flip", True)])
+@pytest.mark.parametrize("field, value", [("crop_mode", "mirror"), ("flip", True), ("policy", "autoaugment")])
 def test_an_unknown_choice_is_refused_with_the_known_ones(field, value):
     with pytest.raises(DataError, match=f"{field} must be one of .* Received: {value!r}"):
         Augmentation(**{field: value})
@@ -113,63 +192,24 @@ def test_negative_padding_is_refused():
         Augmentation(crop_padding=-1)
 
 
-DRAWS = {
-    "crops": lambda n, seed, epoch: draw_crops(n, 4, seed=seed, epoch=epoch),
-    "random": lambda n, seed, epoch: draw_flips(n, "random", seed=seed, epoch=epoch),
-    "alternating": lambda n, seed, epoch: draw_flips(n, "alternating", seed=seed, epoch=epoch),
-}
-
-
-@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
-def test_parameters_depend_on_seed_epoch_and_example_alone(draw):
-    whole = draw(1000, 5, 3).numpy()
-    assert whole.tobytes() == draw(1000, 5, tf.constant(3, tf.int64)).numpy().tobytes()
-    np.testing.assert_array_equal(draw(37, 5, 3), whole[:37])  # of how many examples there are, they do not
-    assert (draw(1000, 5, 4).numpy() != whole).any()
-    assert (draw(1000, 6, 3).numpy() != whole).any()
-    (mapped,) = tf.data.Dataset.range(3, 4).map(lambda epoch: draw(1000, 5, epoch))
-    assert mapped.numpy().tobytes() == whole.tobytes()
-
-
-def test_crops_are_uniform_over_all_windows():
-    crops = draw_crops(81 * 500, 4, seed=0, epoch=0).numpy()
-    counts = np.bincount(crops[:, 0] * 9 + crops[:, 1], minlength=81)
-    assert crops.min() == 0 and crops.max() == 8
-    assert ((counts - 500) ** 2 / 500).sum() < 124.8  # chi-squared with 80 degrees of freedom, p = 0.001
-
-
-def test_random_flips_are_fair_and_independent_of_the_crops_and_of_other_epochs():
-    flips = [draw_flips(20_000, "random", seed=0, epoch=epoch).numpy() for epoch in range(2)]
-    crops = draw_crops(20_000, 4, seed=0, epoch=0).numpy()
-    bound = 4 / np.sqrt(20_000)
-    assert abs(flips[0].mean() - 0.5) < bound / 2
-    for other in (flips[1], crops[:, 0], crops[:, 1]):
-        assert abs(np.corrcoef(flips[0], other)[0, 1]) < bound
-
-
-def test_alternating_flips_mirror_each_example_every_other_epoch():
-    flips = np.stack([draw_flips(10_000, "alternating", seed=0, epoch=epoch).numpy() for epoch in range(4)])
-    assert set(np.unique(flips)) == {0, 1}
-    np.testing.assert_array_equal(flips[0] + flips[1], np.ones(10_000))
-    np.testing.assert_array_equal(flips[:2], flips[2:])
-    assert abs(flips[0].mean() - 0.5) < 0.02
-
-
-def test_no_flip_mirrors_nothing():
-    assert not draw_flips(100, "none", seed=0, epoch=1).numpy().any()
-
-
-def test_streams_of_neighbouring_seeds_never_share_a_pair():
-    pairs = {
-        tuple(stream_seed(seed, stream, epoch).numpy())
-        for seed in range(5)
-        for stream in range(4)
-        for epoch in range(5)
-    }
-    assert len(pairs) == 100
-
-
-def test_drawn_values_are_the_same_for_ever():
-    """Philox is fixed; these values were written down once, so that a run can be repeated with another TensorFlow."""
-    assert draw_crops(4, 4, seed=7, epoch=2).numpy().ravel().tolist() == [1, 0, 7, 3, 0, 7, 2, 1]
-    assert draw_flips(12, "random", seed=7, epoch=2).numpy().tolist() == [1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 1]
+@pytest.mark.parametrize(
+    "field, value, allowed",
+    [
+        ("policy_operations", 0, "from 1 to 16"),
+        ("policy_magnitude", 31, "from 0 to 30"),
+        ("rotation", 181, "from 0 to 180"),
+        ("translation", 1.1, "from 0 to 1"),
+        ("zoom", 1, "from 0 to 0.99"),
+        ("brightness", -0.1, "from 0 to 1"),
+        ("contrast", 1.1, "from 0 to 1"),
+        ("saturation", float("nan"), "from 0 to 1"),
+        ("hue", 0.6, "from 0 to 0.5"),
+        ("cutout", -1, "0 or more"),
+        ("random_erasing", 2, "from 0 to 1"),
+        ("mixup", 101, "from 0 to 100"),
+        ("cutmix", -1, "from 0 to 100"),
+    ],
+)
+def test_values_out_of_range_are_refused(field, value, allowed):
+    with pytest.raises(DataError, match=f"{field} must be {allowed}. Received: {value}"):
+        Augmentation(**{field: value})

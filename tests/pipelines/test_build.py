@@ -15,12 +15,20 @@ from pipelines import (
     steps_per_epoch,
     training_dataset,
 )
-from pipelines.augment import ORDER_STREAM, draw_crops, draw_flips, stream_seed
-from pipelines.build import _tensors, replica_part, shuffled_order
+from pipelines.augment_crop import draw_crops, draw_flips
+from pipelines.augment_mix import draw_mix
+from pipelines.augment_seeds import ORDER_STREAM, stream_seed
+from pipelines.build import _gather, replica_part, shuffled_order
+from pipelines.stored_images import StoredImages
 
 N, BATCH, STEPS = 23, 5, 5
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 VARIED = Augmentation(crop_padding=2, crop_mode="reflect", flip="alternating")
+EVERYTHING = Augmentation(
+    **{"crop_padding": 2, "flip": "random", "policy": "randaugment", "cutout": 2, "random_erasing": 0.5},
+    **{"rotation": 20, "translation": 0.1, "zoom": 0.2, "mixup": 0.2, "cutmix": 1.0},
+    **{"brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.1},
+)
 
 
 def make_split(n=N) -> Split:
@@ -185,6 +193,73 @@ def test_orders_are_uniform_over_positions():
     assert ((np.bincount(where, minlength=10) - 200) ** 2 / 200).sum() < 27.9
 
 
+MIXED = {"num_classes": N, "augmentation": Augmentation(crop_padding=2, flip="random", mixup=0.5, cutmix=1.0)}
+
+
+def test_mixed_labels_are_shares_of_two_neighbours_in_the_order():
+    order = shuffled_order(N, seed=1, epoch=2).numpy()
+    elements = stream(STEPS, start_epoch=2, **MIXED)
+    labels = np.concatenate([labels for _, labels, _ in elements])
+    assert labels.shape == (N, N) and labels.dtype == np.float32
+    share = draw_mix(N, (6, 7, 3), mixup=0.5, cutmix=1.0, seed=1, epoch=2)["share"].numpy()[order]
+    expected = np.eye(N)[order] * share[:, None] + np.eye(N)[np.roll(order, 1)] * (1 - share[:, None])
+    np.testing.assert_allclose(labels, expected, atol=1e-6)
+    dataset = training_dataset(make_split(), batch_size=4, seed=0, mean=MEAN, std=STD, **MIXED)
+    assert dataset.element_spec[1] == tf.TensorSpec((None, N), tf.float32)
+
+
+def test_partners_are_varied_as_they_are_themselves():
+    """Mixed by hand from the stream without mixing, whose images are those that the partners have, too."""
+    plain = by_example(stream(STEPS, augmentation=Augmentation(crop_padding=2, flip="random")))
+    order = shuffled_order(N, seed=1, epoch=0).numpy()
+    mixed = np.concatenate([images for images, _, _ in stream(STEPS, **MIXED)])
+    draws = draw_mix(N, (6, 7, 3), mixup=0.5, cutmix=1.0, seed=1, epoch=0)
+    weight, boxes = draws["weight"].numpy(), draws["paste"].numpy()
+    for place, index in enumerate(order):
+        own, other = plain[index].copy(), plain[order[place - 1]]
+        top, left, bottom, right = boxes[index]
+        own[top:bottom, left:right] = other[top:bottom, left:right]
+        np.testing.assert_allclose(mixed[place], own * weight[index] + other * (1 - weight[index]), atol=1e-5)
+
+
+@pytest.mark.parametrize("augmentation", [MIXED["augmentation"], EVERYTHING], ids=["mixed", "everything"])
+def test_with_all_operations_neither_start_nor_batch_size_nor_replicas_change_an_example(augmentation):
+    options = {"num_classes": N, "augmentation": augmentation}
+    whole = stream(2 * STEPS, **options)
+    assert_same(stream(STEPS + 2, start_step=3, **options), whole[3:])
+    for other in (
+        stream(2 * N, batch_size=1, **options),
+        stream(4, batch_size=20, **options),
+        stream(4 * STEPS, num_replicas=2, **options),
+    ):
+        for part in range(3):
+            joined, expected = (np.concatenate([element[part] for element in these]) for these in (other, whole))
+            assert joined.tobytes() == expected.tobytes()
+
+
+def test_mixing_with_more_replicas_than_examples_repeats_examples_as_they_are():
+    split = make_split(6)
+    whole = stream(2, split, batch_size=4, **MIXED)
+    parts = stream(2 * 7, split, batch_size=4, num_replicas=7, **MIXED)
+    for step, real in enumerate((4, 2)):
+        for replica, part in enumerate(parts[step * 7 : step * 7 + 7]):
+            expected = [values[replica % real] for values in whole[step][:2]]
+            assert [values[0].tobytes() for values in part[:2]] == [values.tobytes() for values in expected]
+            assert part[2].tolist() == [1 if replica < real else 0]
+
+
+def test_a_single_example_is_mixed_with_itself():
+    ((images, labels, _),) = stream(1, make_split(1), **MIXED | {"augmentation": Augmentation(mixup=0.5)})
+    np.testing.assert_allclose(images, normalize(tf.constant(make_split(1).images), MEAN, STD), atol=1e-5)
+    np.testing.assert_allclose(labels, np.eye(N)[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("num_classes", [None, N - 1])
+def test_mixing_needs_the_number_of_classes(num_classes):
+    with pytest.raises(DataError, match=f"num_classes must be above the largest label, 22,.* Received: {num_classes}"):
+        stream(1, **MIXED | {"num_classes": num_classes})
+
+
 def test_evaluation_sees_every_example_once_in_order_untouched():
     split = make_split()
     elements = list(evaluation_dataset(split, batch_size=BATCH).as_numpy_iterator())
@@ -226,16 +301,31 @@ def test_statistics_that_do_not_fit_are_refused_before_the_first_batch():
 
 def test_images_share_the_memory_of_the_split():
     split = make_split(6)
-    images, _ = _tensors(split)
-    assert images.device.endswith("CPU:0")
+    gather = _gather(split.images)
     split.images[0, 0, 0, 0] += 1
+    images = gather(tf.range(6))
+    assert images.device.endswith("CPU:0")
     np.testing.assert_array_equal(images.numpy(), split.images)
+
+
+def test_stored_images_give_the_same_streams():
+    split = make_split()
+    rows = np.random.default_rng(0).permutation(N)
+    store = split.images[np.argsort(rows)]
+    stored = Split(images=StoredImages(lambda places: store[places], rows, (6, 7, 3)), labels=split.labels)
+    for options in ({"start_epoch": 1, "start_step": 3}, {"num_replicas": 2}, MIXED):
+        for ours, theirs in zip(stream(12, stored, **options), stream(12, split, **options), strict=True):
+            for one, other in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(one, other)
+    for ours, theirs in zip(*(evaluation_dataset(part, batch_size=5) for part in (stored, split)), strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
 
 
 def test_images_outlive_their_split():
     split = make_split(6)
     expected = split.images.copy()
-    images, _ = _tensors(split)
+    gather = _gather(split.images)
     del split
     gc.collect()
-    np.testing.assert_array_equal(images.numpy(), expected)
+    np.testing.assert_array_equal(gather(tf.range(6)).numpy(), expected)

@@ -9,6 +9,16 @@ from kerasnets.errors import InputError
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
+def is_mixed(labels: tf.Tensor) -> bool:
+    """Whether labels are shares of all classes, (batch, num_classes) float32, and not positions, (batch,) int32."""
+    return len(labels.shape) == 2
+
+
+def main_labels(labels: tf.Tensor) -> tf.Tensor:
+    """The class with the largest share, (batch,) int32, the first of several; positions stay as they are."""
+    return tf.argmax(labels, axis=-1, output_type=tf.int32) if is_mixed(labels) else labels
+
+
 def make_loss(name: str, output_kind: str, num_classes: int, label_smoothing: float = 0.0) -> Loss:
     """Returns a loss of one example.
 
@@ -21,7 +31,8 @@ def make_loss(name: str, output_kind: str, num_classes: int, label_smoothing: fl
         label_smoothing: Share of the target spread over all classes, in [0, 1).
 
     Returns:
-        A function of labels (batch,) int32 and outputs (batch, num_classes) float32.
+        A function of labels, (batch,) int32 or (batch, num_classes) float32 of shares that sum to 1, and outputs
+        (batch, num_classes) float32.
 
     Raises:
         InputError: The loss is unknown.
@@ -30,14 +41,19 @@ def make_loss(name: str, output_kind: str, num_classes: int, label_smoothing: fl
     def probabilities(outputs):
         return outputs if output_kind == "probabilities" else tf.nn.softmax(outputs)
 
+    def shares(labels):
+        return labels if is_mixed(labels) else tf.one_hot(labels, num_classes)
+
     def cross_entropy(labels, outputs):
-        if not label_smoothing:
+        if not label_smoothing and not is_mixed(labels):
             return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
-        targets = tf.one_hot(labels, num_classes) * (1.0 - label_smoothing) + label_smoothing / num_classes
+        targets = shares(labels)
+        if label_smoothing:
+            targets = targets * (1.0 - label_smoothing) + label_smoothing / num_classes
         return tf.nn.softmax_cross_entropy_with_logits(targets, outputs)
 
     def mse(labels, outputs):
-        return tf.reduce_mean(tf.square(probabilities(outputs) - tf.one_hot(labels, num_classes)), axis=-1)
+        return tf.reduce_mean(tf.square(probabilities(outputs) - shares(labels)), axis=-1)
 
     def cross_entropy_on_probabilities(labels, outputs):
         return cross_entropy(labels, probabilities(outputs))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kerasnets.training.losses import Loss
+from kerasnets.training.losses import Loss, main_labels
 from kerasnets.training.optimizers import GroupedOptimizer
 
 # A step's random layers draw at most this many times before they would meet the next step's numbers.
@@ -18,7 +18,8 @@ class StepRecord(NamedTuple):
 
     Attributes:
         loss_sum: Sum of the examples' losses.
-        correct: Examples classified correctly, by the weights before the step.
+        correct: Examples classified correctly, by the weights before the step; of a mixed label the class with the
+            largest share counts.
         count: Examples.
         penalty: What the network's regularisers add to the mean loss of the step.
         gradient_norm: Norm of the whole gradient. Only the last entry may be not finite; that step was not applied.
@@ -60,7 +61,7 @@ def make_gradients(model, optimizer: GroupedOptimizer, loss: Loss, replicas: int
             loss_sum = tf.reduce_sum(loss(labels, outputs) * weights)
             penalty = tf.add_n(model.losses) if model.losses else tf.constant(0.0)
             objective = loss_sum / count + penalty / replicas
-        right = tf.cast(tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels, tf.float32)
+        right = tf.cast(tf.argmax(outputs, axis=-1, output_type=tf.int32) == main_labels(labels), tf.float32)
         local = (tape.gradient(objective, model.trainable_variables), loss_sum, tf.reduce_sum(right * weights))
         gradients, loss_sum, correct = context.all_reduce(tf.distribute.ReduceOp.SUM, local)
         sums = tf.stack([loss_sum, correct, count, penalty, tf.linalg.global_norm(gradients)])

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from kerasnets.errors import InputError
-from kerasnets.training.losses import evaluated_loss, make_loss
+from kerasnets.training.losses import evaluated_loss, main_labels, make_loss
 
 GENERATOR = np.random.default_rng(0)
 LABELS = np.array([0, 2, 1, 1, 2], np.int32)
 LOGITS = (GENERATOR.normal(size=(5, 3)) * 3).astype(np.float32)
 ONE_HOT = np.eye(3)[LABELS]
+# Of two equal shares the first is the main one.
+MIXED = np.array([[0.7, 0.3, 0], [0.2, 0, 0.8], [0, 1, 0], [0.5, 0.5, 0], [0, 0.4, 0.6]], np.float32)
 
 
 def softmax(logits):
@@ -20,8 +22,8 @@ def softmax(logits):
 PROBABILITIES = softmax(LOGITS).astype(np.float32)
 
 
-def value(name, kind, outputs, **settings):
-    losses = make_loss(name, kind, 3, **settings)(LABELS, outputs).numpy()
+def value(name, kind, outputs, labels=LABELS, **settings):
+    losses = make_loss(name, kind, 3, **settings)(labels, outputs).numpy()
     assert losses.shape == (5,) and losses.dtype == np.float32
     return losses
 
@@ -56,6 +58,27 @@ def test_the_known_mistake():
     np.testing.assert_allclose(value(name, "probabilities", PROBABILITIES), expected, rtol=1e-5)
     # cross entropy takes what it gets for logits: with a network that gives probabilities it is the same mistake
     np.testing.assert_allclose(value("cross_entropy", "probabilities", PROBABILITIES), expected, rtol=1e-5)
+
+
+def test_mixed_labels():
+    log_shares = np.log(softmax(LOGITS))
+    mixed = value("cross_entropy", "logits", LOGITS, MIXED)
+    np.testing.assert_allclose(mixed, -(MIXED * log_shares).sum(axis=1), rtol=1e-5)
+    smoothed = value("cross_entropy", "logits", LOGITS, MIXED, label_smoothing=0.2)
+    np.testing.assert_allclose(smoothed, -((0.8 * MIXED + 0.2 / 3) * log_shares).sum(axis=1), rtol=1e-5)
+    squared = ((softmax(LOGITS) - MIXED) ** 2).mean(axis=1)
+    np.testing.assert_allclose(value("mse", "logits", LOGITS, MIXED), squared, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse", "cross_entropy_on_probabilities"])
+def test_whole_shares_are_the_same_as_positions(name):
+    positions, shares = value(name, "logits", LOGITS), value(name, "logits", LOGITS, ONE_HOT.astype(np.float32))
+    np.testing.assert_allclose(positions, shares, rtol=1e-5)
+
+
+def test_main_labels():
+    assert main_labels(MIXED).numpy().tolist() == [0, 2, 1, 0, 2]
+    assert main_labels(LABELS) is LABELS
 
 
 def test_unknown():

@@ -19,7 +19,7 @@ LABELS = GENERATOR.integers(0, 3, 9).astype(np.int32)
 RATES = [0.1, 0.3, 0.2]
 
 
-def batches(images=IMAGES, weights=None):
+def batches(images=IMAGES, weights=None, labels=LABELS):
     """The batches again and again."""
     weights = np.ones(9, np.float32) if weights is None else weights
     ends = np.cumsum(SIZES)
@@ -27,10 +27,10 @@ def batches(images=IMAGES, weights=None):
 
     def stream():
         while True:
-            yield from ((images[part], LABELS[part], weights[part]) for part in parts)
+            yield from ((images[part], labels[part], weights[part]) for part in parts)
 
-    kinds = [((None, 2, 2, 1), tf.float32), ((None,), tf.int32), ((None,), tf.float32)]
-    signature = tuple(tf.TensorSpec(shape, kind) for shape, kind in kinds)
+    arrays = (images, labels, weights)
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays)
     return iter(tf.data.Dataset.from_generator(stream, output_signature=signature))
 
 
@@ -90,6 +90,29 @@ def test_sums_and_updates_with_a_small_last_batch(strength):
     np.testing.assert_allclose(np.array(record).T, rows, rtol=1e-5)
     for value, expected in zip(model.get_weights(), weights[-1], strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_whole_shares_of_classes_do_what_positions_do():
+    models = linear(), linear()
+    shares = np.eye(3, dtype=np.float32)[LABELS]
+    records = [
+        stepper(model, batches(labels=labels))[0](RATES, 0)
+        for model, labels in zip(models, (LABELS, shares), strict=True)
+    ]
+    np.testing.assert_allclose(np.array(records[0]), np.array(records[1]), rtol=1e-5)
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_mixed_labels_count_by_their_largest_share():
+    shares = np.eye(3, dtype=np.float32)[LABELS] * 0.6 + np.eye(3, dtype=np.float32)[(LABELS + 1) % 3] * 0.4
+    record = stepper(linear(), batches(labels=shares))[0]([0.0], 0)
+    rows, _ = by_hand()
+    kernel, bias = linear().get_weights()
+    scores = np.exp(IMAGES[:4].reshape(4, 4).astype(np.float64) @ kernel + bias)
+    logarithms = np.log(scores / scores.sum(axis=1, keepdims=True))
+    assert record.loss_sum[0] == pytest.approx(-(shares[:4] * logarithms).sum(), rel=1e-5)
+    assert record.correct[0] == rows[0][1]
 
 
 def test_in_one_call_or_one_by_one():

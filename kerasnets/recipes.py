@@ -4,9 +4,10 @@ from typing import Any
 
 from kerasnets.errors import InputError
 from kerasnets.training.config import TrainConfig, check_keys
+from pipelines.sources.names import split_kind
 
 # What `--arch best` and `--arch worst` stand for; a data set that is not listed uses the first line.
-_BEST = {"": "speednet", "tiny_imagenet": "tinynet"}
+_BEST = {"": "speednet"}
 _WORST = {"": "resblocks"}
 
 # Settings of the published reports, by network. Source: the reports' ids stand in `kerasnets.models`.
@@ -66,6 +67,15 @@ _SPEEDNET = {
     "normalization": "dataset",
     "tta": "adaptive",
 }
+
+
+def _batches_of(batch_size: int) -> dict[str, Any]:
+    """speednet's rates for another batch: the kernels' changes as its square root, the others' in proportion."""
+    factor = (batch_size / _SPEEDNET["batch_size"]) ** 0.5
+    rates = ("learning_rate", "bias_learning_rate_scale", "head_learning_rate_scale")
+    return {"batch_size": batch_size} | {name: float(f"{_SPEEDNET[name] * factor:.3g}") for name in rates}
+
+
 _BY_ARCH = {
     "speednet": _SPEEDNET,
     "cifarnet": _CIFARNET,
@@ -86,6 +96,8 @@ _BY_DATASET = {
     "mnist": {"epochs": 5, "batch_size": 128, "crop_padding": 2, "flip": "none", "normalization": "dataset"},
     "fashion_mnist": {"normalization": "dataset"},
 }
+# For whatever a user owns, which is seldom as much as CIFAR-10.
+_BY_KIND = {"speednet": _batches_of(128) | {"epochs": 20}}
 _BY_BOTH = {
     ("cifar10", "scratch_mlp"): _SCRATCH_CIFAR10,
     ("cifar10", "speednet"): {"epochs": 11, "early_sizes": [[24, 0.5]]},
@@ -98,13 +110,11 @@ _BY_BOTH = {
         "crop_mode": "zero",
         "tta": "none",
     },
-    # Rates for a smaller batch: the kernels' as its square root, the others' in proportion.
-    ("digits", "speednet"): {
+    ("tiny_imagenet", "speednet"): _batches_of(500)
+    | {"epochs": 16, "early_sizes": [[32, 0.5], [48, 0.8]], "crop_padding": 4},
+    ("digits", "speednet"): _batches_of(64)
+    | {
         "epochs": 15,
-        "batch_size": 64,
-        "learning_rate": 0.043,
-        "bias_learning_rate_scale": 79.0,
-        "head_learning_rate_scale": 0.015,
         "crop_padding": 1,
         "crop_mode": "zero",
         "flip": "none",
@@ -135,5 +145,5 @@ def recipe(dataset: str, arch: str = "best", **overrides: Any) -> TrainConfig:
     check_keys(overrides)
     arch = resolve_arch(dataset, arch)
     settings = _BY_ARCH.get(arch, {}) | (_BY_DATASET.get(dataset, {}) if arch in ("cifarnet", "resblocks") else {})
-    settings = settings | _BY_BOTH.get((dataset, arch), {})
+    settings = settings | (_BY_KIND.get(arch, {}) if split_kind(dataset)[0] else _BY_BOTH.get((dataset, arch), {}))
     return TrainConfig(**({"dataset": dataset, "arch": arch} | settings | overrides))

@@ -20,7 +20,7 @@ ALLOWED = {
     "kerasnets.layers": {"kerasnets.errors"},
     "kerasnets.models": {"kerasnets.errors", "kerasnets.layers"},
     "kerasnets.runs": {"kerasnets.errors"},
-    "kerasnets.recipes": {"kerasnets.errors", "kerasnets.models", "kerasnets.training"},
+    "kerasnets.recipes": {"kerasnets.errors", "kerasnets.models", "kerasnets.training", "pipelines"},
     "kerasnets.evaluation": {"kerasnets.errors", "kerasnets.models", "pipelines"},
     "kerasnets.reporting": {"kerasnets.errors", "kerasnets.evaluation", "kerasnets.runs", "pipelines"},
     "kerasnets.training": {

@@ -13,7 +13,7 @@ from kerasnets.training.config import TrainConfig
     [
         ("cifar10", "best", "speednet"),
         ("cifar10", "worst", "resblocks"),
-        ("tiny_imagenet", "best", "tinynet"),
+        ("tiny_imagenet", "best", "speednet"),
         ("tiny_imagenet", "worst", "resblocks"),
         ("never_heard_of", "best", "speednet"),
         ("cifar10", "tiny_leaky", "tiny_leaky"),
@@ -40,7 +40,7 @@ def test_cifar_report(arch):
 
 def test_tiny_imagenet_report():
     names = ("arch", "batch_size", "learning_rate", "momentum", "weight_decay", "epochs", "flip", "normalization")
-    assert settings("tiny_imagenet", "best", *names) == ("tinynet", 256, 0.01, 0.9, 0.0005, 10, "random", "half")
+    assert settings("tiny_imagenet", "tinynet", *names) == ("tinynet", 256, 0.01, 0.9, 0.0005, 10, "random", "half")
 
 
 def test_step_schedule_report():
@@ -102,3 +102,14 @@ def test_unknown_override():
 def test_override_out_of_range():
     with pytest.raises(InputError, match="epochs must be a whole number from 1"):
         recipe("cifar10", epochs=0)
+
+
+@pytest.mark.parametrize("dataset", ["folder:/home/me/pets", "csv:list.csv", "npz:a.npz", "tfds:beans"])
+def test_what_a_user_owns_gets_small_batches(dataset):
+    # An eighth of the batch: the kernels' rate falls by its root, the biases' and the head's as the batch does.
+    batch, *rates = settings(dataset, "best", "batch_size", "learning_rate", "bias_learning_rate_scale")
+    large, *large_rates = settings("cifar10", "best", "batch_size", "learning_rate", "bias_learning_rate_scale")
+    assert (batch, settings(dataset, "best", "arch", "early_sizes")) == (128, ("speednet", []))
+    assert rates[0] == pytest.approx(large_rates[0] * (batch / large) ** 0.5, rel=0.01)
+    assert rates[0] * rates[1] == pytest.approx(large_rates[0] * large_rates[1] * batch / large, rel=0.02)
+    assert settings(dataset, "cifarnet", "batch_size", "learning_rate") == (256, 0.01)

@@ -1,7 +1,8 @@
 """The one place that puts a tf.data pipeline together: order, gather, augment, mix, normalise, prefetch.
 
-The images lie in memory once, as uint8, or are read batch by batch (`StoredImages`). What is shuffled, split and skipped is the stream of their indices, so a
-training stream can start at any step of any epoch at no cost and go on as if it had never stopped.
+The images lie in memory once, as uint8, or are read batch by batch (`StoredImages`). What is shuffled, split and
+skipped is the stream of their indices, so a training stream can start at any step of any epoch at no cost and go on as
+if it had never stopped.
 """
 
 from collections.abc import Callable, Sequence

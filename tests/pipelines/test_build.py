@@ -25,7 +25,7 @@ N, BATCH, STEPS = 23, 5, 5
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 VARIED = Augmentation(crop_padding=2, crop_mode="reflect", flip="alternating")
 EVERYTHING = Augmentation(
-    **{"crop_padding": 2, "flip": "random", "policy": "randaugment", "cutout": 2, "random_erasing": 0.5},
+    **{"crop_padding": 2, "flip": "random", "policy": "trivialaugment", "cutout": 2, "random_erasing": 0.5},
     **{"rotation": 20, "translation": 0.1, "zoom": 0.2, "mixup": 0.2, "cutmix": 1.0},
     **{"brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.1},
 )
@@ -222,18 +222,17 @@ def test_partners_are_varied_as_they_are_themselves():
         np.testing.assert_allclose(mixed[place], own * weight[index] + other * (1 - weight[index]), atol=1e-5)
 
 
-@pytest.mark.parametrize("augmentation", [MIXED["augmentation"], EVERYTHING], ids=["mixed", "everything"])
-def test_with_all_operations_neither_start_nor_batch_size_nor_replicas_change_an_example(augmentation):
-    options = {"num_classes": N, "augmentation": augmentation}
+def test_with_all_operations_neither_start_nor_batch_size_nor_replicas_change_an_example():
+    options = {"num_classes": N, "augmentation": EVERYTHING}
     whole = stream(2 * STEPS, **options)
-    assert_same(stream(STEPS + 2, start_step=3, **options), whole[3:])
-    for other in (
-        stream(2 * N, batch_size=1, **options),
-        stream(4, batch_size=20, **options),
-        stream(4 * STEPS, num_replicas=2, **options),
+    for other, first in (
+        (stream(2 * N, batch_size=1, **options), 0),
+        (stream(2 * (2 * STEPS - 3), num_replicas=2, start_step=3, **options), 3),
     ):
         for part in range(3):
-            joined, expected = (np.concatenate([element[part] for element in these]) for these in (other, whole))
+            joined, expected = (
+                np.concatenate([element[part] for element in these]) for these in (other, whole[first:])
+            )
             assert joined.tobytes() == expected.tobytes()
 
 

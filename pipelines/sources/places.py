@@ -68,7 +68,8 @@ def find_place(
         if incomplete:
             break
     raise DataError(
-        f"Data set '{name}' needs its files {', '.join(files)}. Received: {incomplete or 'none in any place'}. Put "
-        f"{' or '.join(places[:1] + places[-1:])} into the folder given by --data-dir or $KERASNETS_DATA, into "
-        "~/.keras/datasets or into ./data; or take 'digits', which needs no files and works at once."
+        f"Data set '{name}' needs its files {', '.join(files)}. Received: {incomplete or 'none in any place'}. Run "
+        f"kerasnets-data fetch {name}; or put {' or '.join(dict.fromkeys(places[:1] + places[-1:]))} into the folder "
+        "given by --data-dir or $KERASNETS_DATA, into ~/.keras/datasets or into ./data; or take 'digits', which needs "
+        "no files and works at once."
     )

@@ -124,7 +124,7 @@ def test_byte_keys_and_byte_names_are_read_as_text(tmp_path):
 
 def test_missing_data_is_one_line(name, tmp_path):
     (tmp_path / "d").mkdir()
-    with pytest.raises(DataError, match=f"'{name}' needs its files .* Put {FOLDER[name]} or {ARCHIVE[name]} into"):
+    with pytest.raises(DataError, match=f"'{name}' needs its files .* or put {FOLDER[name]} or {ARCHIVE[name]} into"):
         load_source(name, tmp_path / "d")
 
 

@@ -120,10 +120,10 @@ def test_the_official_files_of_the_other_data_set_are_recognised(name, other, fi
 
 
 def test_missing_data_is_one_line(tmp_path):
-    with pytest.raises(DataError, match="'mnist' needs its files .* Put mnist or mnist.npz into"):
+    with pytest.raises(DataError, match="'mnist' needs its files .* or put mnist or mnist.npz into"):
         load_source("mnist")
     with pytest.raises(
-        DataError, match="'fashion_mnist' needs its files .* Put fashion-mnist or FashionMNIST/raw into"
+        DataError, match="'fashion_mnist' needs its files .* or put fashion-mnist or FashionMNIST/raw into"
     ):
         load_source("fashion_mnist", tmp_path)
 

@@ -1,39 +1,48 @@
-"""Tiny ImageNet from its official folder: 200 classes of 64x64 photographs, as JPEG files.
+"""Tiny ImageNet from its official folder or archive: 200 classes of 64x64 photographs, as JPEG files.
 
 Source: Stanford CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip, after Russakovsky et al. 2015
 (arXiv:1409.0575). The labels of its own test images were never published, so its `val` is the test split here.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from pipelines.archives import extract
 from pipelines.errors import DataError
 from pipelines.labelled_files import FileSplit, LabelledFiles
 from pipelines.sources.places import find_place
 
 _ANNOTATIONS = "val/val_annotations.txt"
 _FILES = ("wnids.txt", "words.txt", _ANNOTATIONS, "train", "val/images")
+_FOLDER, _ARCHIVE = "tiny-imagenet-200", "tiny-imagenet-200.zip"
+# The official archive unpacks to 0.24 GB in 120,609 files and folders.
+_MAX_BYTES, _MAX_MEMBERS = 1 << 30, 200_000
 
 
 def list_tiny_imagenet(data_dir: str | Path | None = None) -> LabelledFiles:
     """Lists Tiny ImageNet: 500 training and 50 test images of each of 200 classes, 64x64 in colour.
 
     The classes are in the order of their WordNet ids, as torchvision's `ImageFolder` has them, and are named by the
-    first of their words, or by all of them where two classes share the first.
+    first of their words, or by all of them where two classes share the first. If there is only the official archive, it
+    is unpacked beside itself, once. In the folder are wnids.txt, words.txt, train/ID/images/*.JPEG,
+    val/val_annotations.txt and val/images/*.JPEG.
 
     Args:
         data_dir: Where to look first; see `pipelines.sources.places`.
 
     Raises:
-        DataError: Files are missing or damaged.
+        DataError: Files are missing or damaged, or the archive cannot be unpacked.
     """
 
     def missing_from(folder: Path) -> list[str]:
         return [file for file in _FILES if not (folder / file).exists()]
 
-    folder = find_place("tiny_imagenet", data_dir, ("tiny-imagenet-200", "."), _FILES, missing_from)
+    folder = find_place("tiny_imagenet", data_dir, (_FOLDER, ".", _ARCHIVE), _FILES, missing_from)
+    if folder.name == _ARCHIVE:
+        folder = _unpacked(folder, missing_from)
     ids = sorted(_lines(folder / "wnids.txt"))
     labels = {wordnet_id: label for label, wordnet_id in enumerate(ids)}
     train = [
@@ -48,6 +57,22 @@ def list_tiny_imagenet(data_dir: str | Path | None = None) -> LabelledFiles:
         splits={"train": _split(train), "test": _split(test)},
         origin=str(folder),
     )
+
+
+def _unpacked(archive: Path, missing_from: Callable[[Path], list[str]]) -> Path:
+    folder = archive.with_name(_FOLDER)
+    try:
+        extract(archive, folder, max_bytes=_MAX_BYTES, max_members=_MAX_MEMBERS, inside=_FOLDER)
+    except DataError:
+        if missing_from(folder):  # otherwise another process was faster
+            raise
+    missing = missing_from(folder)
+    if missing:
+        raise DataError(
+            f"{archive} must hold {', '.join(_FILES)}. Received: no {', '.join(missing)}. Remove it and {folder}, and "
+            "fetch the official file."
+        )
+    return folder
 
 
 def _lines(file: Path) -> list[str]:

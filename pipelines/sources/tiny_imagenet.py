@@ -50,7 +50,9 @@ def list_tiny_imagenet(data_dir: str | Path | None = None) -> LabelledFiles:
         for wordnet_id, label in labels.items()
         for path in sorted((folder / "train" / wordnet_id / "images").glob("*.JPEG"))
     ]
-    test = [_annotated(line, labels, folder) for line in _lines(folder / _ANNOTATIONS)]
+    # By class, then by name, as they stand once they are sorted into class folders: then sums come out the same.
+    annotated = (_annotated(line, labels, folder) for line in _lines(folder / _ANNOTATIONS))
+    test = sorted(annotated, key=lambda example: (example[1], example[0]))
     return LabelledFiles(
         name="tiny_imagenet",
         class_names=_class_names(ids, folder),

@@ -43,6 +43,13 @@ class FilesCheck:
         """Bad files of each class that has any, most first."""
         return dict(Counter(file.class_name for file in self.bad_files).most_common())
 
+    def classes_without_images(self) -> list[str]:
+        """Classes of which every training file is bad, with which training cannot begin."""
+        counts = np.bincount(
+            self.files.splits["train"].labels[self.good["train"]], minlength=len(self.files.class_names)
+        )
+        return [name for name, count in zip(self.files.class_names, counts, strict=True) if not count]
+
     def image_name(self, split: str, position: int) -> tuple[str, str]:
         """An image's file and class, for the rows of `duplicates`."""
         place = np.flatnonzero(self.good[split])[position]
@@ -58,6 +65,7 @@ class FilesCheck:
             "bad": len(self.bad_files),
             "bad_by_kind": self.bad_by_kind(),
             "bad_by_class": self.bad_by_class(),
+            "classes_without_images": self.classes_without_images(),
             "bad_files": [
                 {
                     "file": str(file.path),

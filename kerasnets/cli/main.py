@@ -13,6 +13,7 @@ VERBS = {
     "evaluate": "measure a run or an exported model on a data set",
     "export": "write a run's network as a SavedModel",
     "predict": "say what is on images",
+    "data": "list, look at, fetch and check data sets",
 }
 
 

@@ -88,3 +88,11 @@ def test_nothing_is_bad(files):
         READING,
     )
     assert (check.bad_files, check.bad_by_kind()) == ((), {})
+
+
+def test_a_class_whose_training_files_are_all_bad_is_named(files):
+    assert check_files(files, READING).classes_without_images() == []
+    files.splits["train"].paths[0].write_bytes(b"")
+    check = check_files(files, READING)
+    assert check.classes_without_images() == ["cat"]
+    assert check.to_json()["classes_without_images"] == ["cat"]

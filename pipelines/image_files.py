@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.cores import usable_cores
-from pipelines.decode import BadImage, decode_bytes, read_image_file
+from pipelines.decode import BadImage, decode_bytes, read_ahead, read_image_file
 
 # Files that are decoded at a time: enough that handing them out costs nothing.
 _PART = 64
@@ -96,6 +96,8 @@ def _decode_into(images: np.ndarray, start: int, paths: Sequence[Path], resize: 
         (start, how many could be decoded, bad, digests); see `DecodedPart`.
     """
     good, bad, digests = 0, [], []
+    for path in paths:
+        read_ahead(path)
     for place, path in enumerate(paths, start):
         digests.append(b"")
         try:

@@ -1,5 +1,6 @@
 """Image files of every kind to arrays, against arrays made by hand, and why a file is refused."""
 
+import os
 import struct
 import zlib
 
@@ -164,6 +165,21 @@ def test_what_cannot_be_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(decode, "open", denied, raising=False)  # root may read everything
     refused(file, "unreadable", "Permission denied")
+
+
+def test_reading_ahead_waits_for_nothing_and_complains_of_nothing(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        decode.os, "posix_fadvise", lambda descriptor, *_: asked.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    )
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    file = save(tmp_path / "good.png", gradient())
+    descriptors = os.listdir("/proc/self/fd")
+    for path in (tmp_path / "pipe.png", tmp_path / "loop.png", tmp_path / "none.png", tmp_path, file):
+        decode.read_ahead(path)
+    assert asked == [str(file)]
+    assert os.listdir("/proc/self/fd") == descriptors
 
 
 @pytest.mark.parametrize(

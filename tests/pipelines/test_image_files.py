@@ -70,6 +70,15 @@ def test_digests_are_those_of_the_content(tmp_path, way):
     assert part.digests == [own, own, b""]
 
 
+def test_the_system_is_asked_for_all_files_of_a_part_before_the_first_is_read(tmp_path, monkeypatch):
+    events, paths = [], files(tmp_path, 3)
+    read = image_files.read_image_file
+    monkeypatch.setattr(image_files, "read_ahead", lambda path: events.append(("ahead", path)))
+    monkeypatch.setattr(image_files, "read_image_file", lambda path: events.append(("read", path)) or read(path))
+    list(decode_in_parts(paths, (4, 4, 1)))
+    assert events == [("ahead", path) for path in paths] + [("read", path) for path in paths]
+
+
 def test_no_file_at_all():
     assert list(decode_in_parts([], (4, 4, 1))) == []
 

@@ -23,7 +23,6 @@ _MEMBER_OVERHEAD_BYTES = 4096  # of a tar member besides its content: headers, a
 _DAMAGE = (
     EOFError,
     NotImplementedError,
-    OverflowError,
     RecursionError,
     ValueError,
     gzip.BadGzipFile,

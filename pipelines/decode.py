@@ -64,7 +64,7 @@ def read_image_file(path: str | Path) -> bytes:
 
 
 def read_ahead(path: str | Path) -> None:
-    """Has the system fetch a file that will be read soon, many of them at a time; says nothing of what is wrong with it.
+    """Has the system fetch a file that will be read soon, so that many are fetched at a time; never complains.
 
     From a disk that answers in 0.1 ms, 50,000 small files are decoded a third faster with it (measured).
     """

@@ -59,6 +59,12 @@ def test_no_change_whole_shifts_and_a_half_turn_are_exact(apply):
     assert not moved[:, 9:].any() and not moved[:, :, :3].any()
 
 
+def test_half_a_pixel_takes_the_mean_of_two_rounded_up():
+    moved = warp(IMAGES[:1], maps_of(right=0.5))
+    framed = np.pad(IMAGES[:1].astype(int), ((0, 0), (0, 0), (1, 0), (0, 0)))
+    np.testing.assert_array_equal(moved, (framed[:, :, 1:] + framed[:, :, :-1] + 1) // 2)
+
+
 def test_turns_are_anticlockwise():
     square = IMAGES[:1, :, :11]
     turned = warp(square, maps_of(angle=np.pi / 2, width=11))

@@ -8,13 +8,13 @@ from PIL import Image, ImageEnhance, ImageOps
 from pipelines.augment_tones import autocontrast, equalize, posterize, sharpen, solarize
 
 GENERATOR = np.random.default_rng(0)
-NOISE = GENERATOR.integers(0, 256, (8, 24, 33, 3), dtype=np.uint8)
+NOISE = GENERATOR.integers(0, 256, (8, 40, 52, 3), dtype=np.uint8)
 IMAGES = np.concatenate(
     [
         NOISE,
         (NOISE // 4 + 90),
         (GENERATOR.normal(128, 30, NOISE.shape).clip(0, 255)).astype(np.uint8),
-        np.broadcast_to([[[[0]]], [[[255]]], [[[77]]]], (3, 24, 33, 3)).astype(np.uint8),
+        np.broadcast_to([[[[0]]], [[[255]]], [[[77]]]], (3, 40, 52, 3)).astype(np.uint8),
         np.where(NOISE < 250, 40, NOISE),
         np.where(NOISE[..., :1] < 128, [5, 100, 200], [6, 250, 200]).astype(np.uint8),
     ]

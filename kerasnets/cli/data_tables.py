@@ -47,7 +47,9 @@ def print_description(description: SourceDescription) -> None:
 
     source = description.source
     height, width, channels = source.image_shape
-    print(f"{source.name}: {source.num_classes:,} classes, images {height}x{width}x{channels}, from {source.origin}\n")
+    print(
+        f"{source.name}: {source.num_classes:,} classes, images {height}x{width}x{channels}, from {_printable(source.origin)}\n"
+    )
     splits = [
         {"split": split, "images": counts.sum(), "fewest of a class": counts.min(), "most of a class": counts.max()}
         | {"mean": f"{counts.mean():,.1f}"}
@@ -68,7 +70,9 @@ def print_check(check: FilesCheck, seconds: float) -> None:
     import pandas as pd
 
     total, bad = sum(check.split_sizes.values()), check.bad_files
-    print(f"{check.files.name}: {total:,} files of {check.files.origin} read, {total / seconds:,.0f} a second.")
+    print(
+        f"{check.files.name}: {total:,} files of {_printable(check.files.origin)} read, {total / seconds:,.0f} a second."
+    )
     if bad:
         print(f"Bad files: {len(bad):,} ({len(bad) / total:.2%}).\n")
         for what, counts in {"kind": check.bad_by_kind(), "class": check.bad_by_class()}.items():

@@ -47,9 +47,8 @@ def print_description(description: SourceDescription) -> None:
 
     source = description.source
     height, width, channels = source.image_shape
-    print(
-        f"{source.name}: {source.num_classes:,} classes, images {height}x{width}x{channels}, from {_printable(source.origin)}\n"
-    )
+    shape, origin = f"{height}x{width}x{channels}", _printable(source.origin)
+    print(f"{source.name}: {source.num_classes:,} classes, images {shape}, from {origin}\n")
     splits = [
         {"split": split, "images": counts.sum(), "fewest of a class": counts.min(), "most of a class": counts.max()}
         | {"mean": f"{counts.mean():,.1f}"}
@@ -69,10 +68,8 @@ def print_check(check: FilesCheck, seconds: float) -> None:
     """Prints how many files are bad, by kind and class, and the first of them."""
     import pandas as pd
 
-    total, bad = sum(check.split_sizes.values()), check.bad_files
-    print(
-        f"{check.files.name}: {total:,} files of {_printable(check.files.origin)} read, {total / seconds:,.0f} a second."
-    )
+    total, bad, origin = sum(check.split_sizes.values()), check.bad_files, _printable(check.files.origin)
+    print(f"{check.files.name}: {total:,} files of {origin} read, {total / seconds:,.0f} a second.")
     if bad:
         print(f"Bad files: {len(bad):,} ({len(bad) / total:.2%}).\n")
         for what, counts in {"kind": check.bad_by_kind(), "class": check.bad_by_class()}.items():

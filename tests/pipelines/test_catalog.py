@@ -296,15 +296,17 @@ def test_who_waits_sees_how_far_the_other_is(server, root):
 
 
 def test_the_room_on_the_disk_is_looked_at_first(server, root, monkeypatch):
-    file = dataclasses.replace(CATALOG["tiny_imagenet"].files[0], size=100_000_000, unpacked_size=300_000_000)
+    file = dataclasses.replace(CATALOG["tiny_imagenet"].files[0], size=4_000_000, unpacked_size=300_000_000)
     monkeypatch.setitem(CATALOG, "tiny_imagenet", dataclasses.replace(CATALOG["tiny_imagenet"], files=(file,)))
-    monkeypatch.setattr(catalog.shutil, "disk_usage", lambda path: SimpleNamespace(free=399_000_000))
-    with pytest.raises(DataError, match="The disk of .* must have 400 MB free. Received: 399 MB. Make room or choose"):
+    monkeypatch.setattr(catalog.shutil, "disk_usage", lambda path: SimpleNamespace(free=303_000_000))
+    with pytest.raises(DataError, match="The disk of .* must have 304 MB free. Received: 303 MB. Make room or choose"):
         fetch_data_set("tiny_imagenet", root)
     assert server.seen == [] and os.listdir(root) == []
-    (root / ".tiny-imagenet-200.zip.partial").write_bytes(bytes(1_000_000))  # has been paid for already
-    with pytest.raises(DataError, match="must be fetched from one of its addresses"):
-        fetch_data_set("tiny_imagenet", root)
+    for name in (".tiny-imagenet-200.zip.partial", "tiny-imagenet-200.zip"):
+        (root / name).write_bytes(bytes(1_000_000 if "partial" in name else 4_000_000))  # their room is taken already
+        with pytest.raises(DataError, match="must be fetched from one of its addresses"):
+            fetch_data_set("tiny_imagenet", root)
+        (root / name).unlink()
 
 
 def test_a_failed_download_leaves_no_lock(server, root):

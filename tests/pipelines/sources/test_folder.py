@@ -284,6 +284,19 @@ def test_a_loop_by_way_of_a_folder_outside_ends(tmp_path):
     assert names(listed(root)["train"])[2:] == ["train/dog/1.jpg", "train/dog/out/2.png"]
 
 
+def test_a_split_that_is_a_link_may_hold_a_link_back(tmp_path):
+    root = fill(tmp_path / "root", "test/cat/1.png")
+    fill(tmp_path / "elsewhere", "cat/1.png", "dog/2.png")
+    (root / "train").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/dog/back").symlink_to(root)
+    assert names(listed(root)["train"]) == ["train/cat/1.png", "train/dog/2.png"]
+
+
+def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
+    fill(tmp_path, *TRAIN, "test/cat/1.png", "train/dog/2.png/3.png")
+    assert names(listed(tmp_path)["train"])[2:] == ["train/dog/1.jpg", "train/dog/2.png/3.png"]
+
+
 def test_links_that_lead_nowhere_are_left_for_the_reader_to_report(tmp_path):
     fill(tmp_path, *TRAIN, "test/cat/1.png")
     (tmp_path / "train/dog/2.png").symlink_to("none.png")

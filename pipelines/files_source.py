@@ -54,13 +54,16 @@ class BadFilesError(DataError):
         self.bad_files = tuple(bad_files)
 
 
-def bad_files_csv(bad_files: Sequence[BadFile]) -> str:
-    """The content of ``bad_files.csv``: one line a file, with the columns file, split, class, kind, reason."""
+def bad_files_csv(bad_files: Sequence[BadFile]) -> bytes:
+    """The content of ``bad_files.csv``: one line a file, with the columns file, split, class, kind, reason.
+
+    UTF-8; what is none in the name of a file, which may be any bytes, is escaped.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "split", "class", "kind", "reason"))
     writer.writerows((file.path, file.split, file.class_name, file.kind, file.reason) for file in bad_files)
-    return text.getvalue()
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def read_labelled_files(

@@ -146,15 +146,17 @@ class ImageSource:
             raise DataError(
                 f"Split '{split}' of '{self.name}' must not be empty. Received: 0 images. Take another split."
             )
+        counts = np.zeros((images.shape[-1], 256), np.int64)
+        for start in range(0, len(images), _CHUNK):
+            part = images[start : start + _CHUNK]
+            for channel, own in enumerate(counts):
+                own += np.bincount(part[..., channel].ravel(), minlength=256)
         values = np.arange(256) / 255
         means, deviations = [], []
-        for channel in range(images.shape[-1]):
-            counts = np.zeros(256, np.int64)
-            for start in range(0, len(images), _CHUNK):
-                counts += np.bincount(images[start : start + _CHUNK, ..., channel].ravel(), minlength=256)
-            mean = counts @ values / counts.sum()
+        for own in counts:
+            mean = own @ values / own.sum()
             means.append(float(mean))
-            deviations.append(float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum())))
+            deviations.append(float(np.sqrt(own @ (values - mean) ** 2 / own.sum())))
         return tuple(means), tuple(deviations)
 
     def _split(self, name: str) -> Split:

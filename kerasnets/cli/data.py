@@ -263,8 +263,7 @@ def _check_files(files: LabelledFiles, options: jsonargparse.Namespace, print_js
     seconds = time.perf_counter() - started
     if check.bad_files:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The names of files may be any bytes; what is not UTF-8 is escaped.
-        write_bytes_atomic(target, bad_files_csv(check.bad_files).encode("utf-8", "backslashreplace"))
+        write_bytes_atomic(target, bad_files_csv(check.bad_files))
     print_json(check.to_json() | {"bad_files_csv": str(target) if check.bad_files else None, "seconds": seconds})
     if not options.json:
         print_check(check, seconds)

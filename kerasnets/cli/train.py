@@ -69,11 +69,11 @@ def _load(config: TrainConfig) -> "ImageSource":
     try:
         return load_source(config.dataset, config.data_dir, config.reading())
     except BadFilesError as problem:
-        from kerasnets.runs.files import write_text_atomic
+        from kerasnets.runs.files import write_bytes_atomic
 
         file = Path(config.output) / short_name(config.dataset) / "bad_files.csv"
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(file, bad_files_csv(problem.bad_files))
+        write_bytes_atomic(file, bad_files_csv(problem.bad_files))
         raise InputError(f"{problem} All of them are listed in {file}.") from None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnets.evaluation.metrics import mean_loss
-from kerasnets.runs.files import write_json_atomic, write_text_atomic
+from kerasnets.runs.files import write_bytes_atomic, write_json_atomic
 from kerasnets.runs.folder import RunFolder, check_output
 from kerasnets.runs.run import Run
 from kerasnets.training.config import TrainConfig, config_hash, config_to_yaml, load_config
@@ -64,7 +64,7 @@ def train(
         write_json_atomic(folder.path / "env.json", setup.environment)
         write_json_atomic(folder.path / "data.json", setup.data)
         if setup.source.bad_files:
-            write_text_atomic(folder.path / "bad_files.csv", bad_files_csv(setup.source.bad_files))
+            write_bytes_atomic(folder.path / "bad_files.csv", bad_files_csv(setup.source.bad_files))
         folder.log("started", command=setup.environment["command"])
         return _run(setup, folder, callbacks)
 

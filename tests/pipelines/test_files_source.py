@@ -1,5 +1,6 @@
 """Image files to a data set: memory, cache folder or neither, and what is done about bad files."""
 
+import os
 import shutil
 
 import numpy as np
@@ -111,11 +112,11 @@ def test_default_limit_is_a_quarter_of_the_free_memory(files, monkeypatch):
 def test_the_table_of_bad_files(tmp_path):
     rows = [
         BadFile(path=tmp_path / 'a, "b".png', split="train", class_name="<script>", kind="empty", reason="0 bytes"),
-        BadFile(path=tmp_path / "c.png", split="test", class_name="ä", kind="damaged", reason="cut off"),
+        BadFile(path=tmp_path / os.fsdecode(b"c\xff.png"), split="test", class_name="ä", kind="damaged", reason="cut off"),
     ]
     quoted = f'{tmp_path}/a, ""b"".png'
-    assert bad_files_csv(rows).splitlines() == [
+    assert bad_files_csv(rows).decode().splitlines() == [
         "file,split,class,kind,reason",
         f'"{quoted}",train,<script>,empty,0 bytes',
-        f"{tmp_path}/c.png,test,ä,damaged,cut off",
+        f"{tmp_path}/c\\udcff.png,test,ä,damaged,cut off",
     ]

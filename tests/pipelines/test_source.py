@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines import DataError, ImageSource, Split
+from pipelines.stored_images import StoredImages
 
 
 def make_split(labels, shape=(4, 4, 3), seed=0) -> Split:
@@ -98,3 +99,18 @@ def test_images_are_aligned_and_contiguous():
 def test_aligned_images_are_not_copied():
     split = Split(images=np.zeros((3, 5, 4, 1), np.uint8), labels=np.zeros(3, np.int32))
     assert Split(images=split.images, labels=split.labels).images is split.images
+
+
+def test_statistics_of_stored_images_are_those_of_the_array():
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 3), dtype=np.uint8)
+    stored = StoredImages(lambda rows: images[rows], np.arange(9), (4, 5, 3))
+    sources = [
+        ImageSource(
+            name="x",
+            class_names=("a", "b"),
+            splits={"train": Split(images=some, labels=np.zeros(9, np.int32))},
+            origin="made up",
+        )
+        for some in (images, stored)
+    ]
+    assert sources[0].channel_statistics() == sources[1].channel_statistics()

@@ -388,10 +388,10 @@ def test_the_second_of_two_at_once_waits_and_finds_it_done(archive, folder):
 
     def pause(written, total):
         inside.set()
-        go_on.wait(5)
+        go_on.wait(30)
 
     def second():
-        inside.wait(5)
+        inside.wait(30)
         try:
             extract(archive, folder, **LIMITS)
         except DataError as error:

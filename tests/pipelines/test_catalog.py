@@ -280,7 +280,7 @@ def test_who_waits_sees_how_far_the_other_is(server, root):
     def first(*call):
         if call[1] == call[2]:
             half.set()
-            waited.wait(5)
+            waited.wait(30)
 
     def second(*call):
         calls.append(call)
@@ -288,7 +288,7 @@ def test_who_waits_sees_how_far_the_other_is(server, root):
 
     thread = threading.Thread(target=fetch_data_set, args=("cifar100", root, first))
     thread.start()
-    half.wait(5)
+    half.wait(30)
     fetch_data_set("cifar100", root, second)
     thread.join()
     size = CATALOG["cifar100"].files[0].size

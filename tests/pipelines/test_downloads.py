@@ -88,7 +88,7 @@ def server(monkeypatch):
 def fetch(server, tmp_path):
     """Fetches from paths of the server, or whole addresses, to tmp_path/to/file."""
 
-    def run(*urls, sha256=SHA256, size=SIZE, timeout_seconds=2.0, **arguments):
+    def run(*urls, sha256=SHA256, size=SIZE, timeout_seconds=10.0, **arguments):
         urls = [url if ":" in url else server.url + url for url in urls or ("/file",)]
         target = tmp_path / "to" / "file"
         return fetch_file(urls, target, sha256=sha256, size=size, timeout_seconds=timeout_seconds, **arguments)
@@ -187,15 +187,15 @@ def test_a_silent_server_is_left_after_the_time_out(fetch, server, target):
         if handler.count() == 1:
             handler.head(200, Content_Length=SIZE)
             handler.wfile.write(CONTENT[:1000])
-            silent.wait(5)
+            silent.wait(30)
         else:
             serve(handler)
 
     server.behaviours["/file"] = stall
     start = time.monotonic()
-    fetch(timeout_seconds=0.1)
+    fetch(timeout_seconds=0.5)
     silent.set()
-    assert time.monotonic() - start < 1 and only(target)
+    assert time.monotonic() - start < 10 and only(target)
     assert server.seen[1][1] == "bytes=1000-"
 
 
@@ -208,12 +208,12 @@ def test_who_always_stalls_is_given_up_with_what_has_come_kept(fetch, server, ta
         else:
             handler.head(200, Content_Length=SIZE)
             handler.wfile.write(CONTENT[:1000])
-        silent.wait(5)
+        silent.wait(30)
 
     server.behaviours["/file"] = stall
-    message = refused(fetch, timeout_seconds=0.05)
+    message = refused(fetch, timeout_seconds=0.25)
     silent.set()
-    assert "nothing more for 0.05 s after 1,000 bytes (http://127" in message
+    assert "nothing more for 0.25 s after 1,000 bytes (http://127" in message
     assert "Repeat the command later, which goes on where this one stopped, or fetch the file" in message
     assert f"put it at {target}." in message
     assert len(server.seen) == 4 and received_bytes(target) == 1000 and not target.exists()
@@ -408,12 +408,12 @@ def test_only_web_addresses_are_accepted(tmp_path, urls):
 
 
 def test_a_refused_port_is_no_network_and_tried_once(fetch, monkeypatch, target):
-    monkeypatch.setattr(downloads, "_PAUSES_SECONDS", (3,))
+    monkeypatch.setattr(downloads, "_PAUSES_SECONDS", (20,))
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/file"
     start = time.monotonic()
     assert "Connection refused (http://127.0.0.1" in refused(fetch, url, url)
-    assert time.monotonic() - start < 1 and os.listdir(target.parent) == []
+    assert time.monotonic() - start < 10 and os.listdir(target.parent) == []
 
 
 def test_a_name_that_is_not_found_is_said_so(fetch, monkeypatch):
@@ -430,7 +430,7 @@ def test_a_black_hole_is_left_in_time_whatever_swallows(fetch, monkeypatch, step
     released = threading.Event()
 
     def swallow(*arguments, **keywords):
-        released.wait(5)
+        released.wait(30)
         raise OSError("released")
 
     monkeypatch.setattr(downloads, "_ANSWER_SECONDS", 0.2)
@@ -441,8 +441,8 @@ def test_a_black_hole_is_left_in_time_whatever_swallows(fetch, monkeypatch, step
             monkeypatch.setattr(socket.socket, "connect", swallow)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/file"
         start = time.monotonic()
-        message = refused(fetch, url, url, timeout_seconds=10)
-        assert 0.2 < time.monotonic() - start < 1
+        message = refused(fetch, url, url, timeout_seconds=30)
+        assert 0.2 < time.monotonic() - start < 10
         released.set()
     assert message.count("no answer within 0.1 s") == 2 and "when there is a network" in message
 
@@ -458,13 +458,13 @@ def test_an_answer_that_comes_too_late_is_closed(fetch, server, monkeypatch):
     def late(handler):
         time.sleep(0.15)
         serve(handler, until=0)
-        handler.connection.settimeout(2)
+        handler.connection.settimeout(10)
         if handler.connection.recv(1) == b"":
             closed.set()
 
     server.behaviours["/file"] = late
     refused(fetch)
-    assert closed.wait(2)
+    assert closed.wait(10)
 
 
 def test_proxies_from_the_environment_are_used(fetch, server, monkeypatch, target):
@@ -503,7 +503,7 @@ def test_two_at_once_fetch_it_once(fetch, server, target):
         handler.head(200, Content_Length=SIZE)
         handler.wfile.write(CONTENT[:200_000])
         half.set()
-        go_on.wait(5)
+        go_on.wait(30)
         handler.wfile.write(CONTENT[200_000:])
 
     def watch(received, total):
@@ -514,7 +514,7 @@ def test_two_at_once_fetch_it_once(fetch, server, target):
     server.behaviours["/file"] = slow
     first = threading.Thread(target=fetch)
     first.start()
-    assert half.wait(5)
+    assert half.wait(30)
     fetch(progress=watch)
     first.join()
     assert len(server.seen) == 1 and only(target)

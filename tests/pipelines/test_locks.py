@@ -27,7 +27,7 @@ def test_one_works_while_the_other_waits_and_then_finds_the_file_gone(tmp_path):
     thread.start()
     with locked(path) as descriptor:
         inside.set()
-        assert waits.wait(5)
+        assert waits.wait(30)
         os.write(descriptor, b"done")
         os.replace(path, tmp_path / "result")
         order.append("first")
@@ -48,7 +48,7 @@ def test_a_folder_is_held_as_a_file_is(tmp_path):
     thread.start()
     with locked(path, folder=True):
         inside.set()
-        assert waits.wait(5)
+        assert waits.wait(30)
         (path / "a").write_text("a")
         os.replace(path, tmp_path / "result")
     thread.join()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
+from kerasnets.cli.read_source import read_source
 from kerasnets.errors import InputError, closest
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _show(argv: list[str]) -> int:
     with results_on_stdout(options.json) as print_json:
         # Before the images are read, which may take long.
         check_output(options.output)
-        source = _read(options)
+        source = read_source(options.name, options.data_dir, _reading(options))
         Path(options.output).mkdir(parents=True, exist_ok=True)
         from pipelines.describe import describe_source
 
@@ -153,22 +154,6 @@ def _show(argv: list[str]) -> int:
         print_description(description)
         print("\n".join(f"Sheet: {path}" for path in sheets))
     return 0
-
-
-def _read(options: jsonargparse.Namespace) -> ImageSource:
-    """Reads a data set as training would."""
-    from kerasnets.cli.live_line import LiveLine
-    from pipelines.files_source import read_labelled_files
-    from pipelines.labelled_files import LabelledFiles
-    from pipelines.resize import fit_source
-    from pipelines.sources import find_source
-
-    reading = _reading(options)
-    found = find_source(options.name, options.data_dir, reading)
-    if not isinstance(found, LabelledFiles):
-        return fit_source(found, reading)
-    with LiveLine("Reading files", sum(map(len, found.splits.values()))) as line:
-        return read_labelled_files(found, reading, line.advance)
 
 
 def _contact_sheets(source: ImageSource, output: Path) -> list[Path]:
@@ -203,7 +188,7 @@ def _fetch(argv: list[str]) -> int:
     parser.add_argument("--data-dir", metavar="DIR", type=str | None, help=where)
     options = parse(parser, argv)
     from pipelines.catalog import CATALOG, fetch_data_set
-    from pipelines.sources.names import split_kind
+    from pipelines.source_names import split_kind
 
     kind, _ = split_kind(options.name)
     if kind or (options.name in CATALOG and not CATALOG[options.name].files):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
+from kerasnets.cli.read_source import read_source
 from kerasnets.training.config import TrainConfig, load_config
 from pipelines.reading import Reading
-from pipelines.sources.names import short_name, whole_path
+from pipelines.source_names import short_name, whole_path
 
 if TYPE_CHECKING:
     from pipelines.source import ImageSource
@@ -31,11 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     options = parse(_parser(), argv)
-    from pipelines.sources import load_source
-
     # Before TensorFlow, so that data that is not there is said at once.
     data_dir = options.data_dir or _data_dir(options.model, options.dataset)
-    source = load_source(options.dataset, data_dir, _reading(options.model))
+    source = read_source(options.dataset, data_dir, _reading(options.model))
     import_tensorflow()
     from kerasnets.evaluation.evaluate import evaluate
     from kerasnets.export.load import load_predictor

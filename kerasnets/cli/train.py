@@ -14,11 +14,12 @@ import jsonargparse
 from kerasnets.cli.arguments import has_flag, new_parser, parse, with_dashes
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
+from kerasnets.cli.read_source import read_source
 from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
 from kerasnets.recipes import recipe, resolve_arch
 from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
-from pipelines.sources.names import whole_path
+from pipelines.source_names import whole_path
 
 if TYPE_CHECKING:
     from pipelines.source import ImageSource
@@ -64,10 +65,10 @@ def _run(argv: list[str]) -> int:
 def _load(config: TrainConfig) -> "ImageSource":
     """Loads the data; if too many files are bad, they are listed beside where the run would be."""
     from pipelines.files_source import BadFilesError, bad_files_csv
-    from pipelines.sources import load_source, short_name
+    from pipelines.source_names import short_name
 
     try:
-        return load_source(config.dataset, config.data_dir, config.reading())
+        return read_source(config.dataset, config.data_dir, config.reading())
     except BadFilesError as problem:
         from kerasnets.runs.files import write_bytes_atomic
 

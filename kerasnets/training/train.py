@@ -26,7 +26,7 @@ from kerasnets.training.step import make_train_steps
 from pipelines.build import steps_per_epoch
 from pipelines.files_source import bad_files_csv
 from pipelines.source import ImageSource
-from pipelines.sources.names import short_name
+from pipelines.source_names import short_name
 
 
 def train(

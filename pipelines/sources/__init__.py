@@ -9,12 +9,12 @@ from pipelines.labelled_files import LabelledFiles
 from pipelines.reading import Reading
 from pipelines.resize import fit_source
 from pipelines.source import ImageSource
+from pipelines.source_names import KINDS, short_name, split_kind
 from pipelines.sources.cifar import load_cifar10, load_cifar100
 from pipelines.sources.csv_file import list_csv
 from pipelines.sources.digits import load_digits
 from pipelines.sources.folder import list_folder
 from pipelines.sources.idx import load_fashion_mnist, load_mnist
-from pipelines.sources.names import KINDS, short_name, split_kind
 from pipelines.sources.npz import load_npz
 from pipelines.sources.tfds import load_tfds
 from pipelines.sources.tiny_imagenet import list_tiny_imagenet

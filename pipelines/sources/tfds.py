@@ -13,7 +13,7 @@ from pipelines.errors import DataError
 from pipelines.labelled_files import check_labels, check_train_classes
 from pipelines.reading import Reading
 from pipelines.source import ImageSource, Split
-from pipelines.sources.names import SPLIT_NAMES, class_name, settle_splits, short_name
+from pipelines.source_names import SPLIT_NAMES, class_name, settle_splits, short_name
 from pipelines.splits import divide_split
 
 MAX_BYTES = 16 << 30  # of all images, as they are kept

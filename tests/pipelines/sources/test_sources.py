@@ -4,8 +4,8 @@ import pytest
 
 from pipelines import SOURCES, DataError, load_source, source_names
 from pipelines.reading import Reading
+from pipelines.source_names import KINDS
 from pipelines.sources import KIND_SOURCES, find_source
-from pipelines.sources.names import KINDS
 
 
 def test_names_are_those_of_the_table():

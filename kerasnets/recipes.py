@@ -4,7 +4,7 @@ from typing import Any
 
 from kerasnets.errors import InputError
 from kerasnets.training.config import TrainConfig, check_keys
-from pipelines.source_names import split_kind
+from pipelines.dataset_names import split_kind
 
 # What `--arch best` and `--arch worst` stand for; a data set that is not listed uses the first line.
 _BEST = {"": "speednet"}

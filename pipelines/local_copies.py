@@ -4,13 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.errors import DataError
-from pipelines.sources import cifar, idx, tiny_imagenet
-from pipelines.sources.places import find_place, search_roots
+from pipelines.sources.cifar import find_cifar
+from pipelines.sources.idx import find_idx
+from pipelines.sources.places import search_roots
+from pipelines.sources.tiny_imagenet import find_tiny_imagenet
 
-# As the functions that load them look for them.
-_MNIST_PLACES = ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "raw", ".", "mnist.npz")
-_FASHION_PLACES = ("fashion-mnist", "fashion_mnist", "FashionMNIST", "raw", ".", "FashionMNIST/raw")
-_TINY_PLACES = ("tiny-imagenet-200", ".", "tiny-imagenet-200.zip")
+_FIND: dict[str, Callable[[str | Path | None], Path | str]] = {
+    "cifar10": lambda data_dir: find_cifar("cifar10", data_dir),
+    "cifar100": lambda data_dir: find_cifar("cifar100", data_dir),
+    "digits": lambda data_dir: "scikit-learn",
+    "fashion_mnist": lambda data_dir: find_idx("fashion_mnist", data_dir),
+    "mnist": lambda data_dir: find_idx("mnist", data_dir),
+    "tiny_imagenet": find_tiny_imagenet,
+}
 
 
 def local_copy(name: str, data_dir: str | Path | None = None) -> str | None:
@@ -29,20 +35,3 @@ def local_copy(name: str, data_dir: str | Path | None = None) -> str | None:
         return str(_FIND[name](data_dir))
     except DataError:
         return None
-
-
-def _find_tiny_imagenet(data_dir: str | Path | None) -> Path:
-    def missing_from(folder: Path) -> list[str]:
-        return [file for file in tiny_imagenet._FILES if not (folder / file).exists()]
-
-    return find_place("tiny_imagenet", data_dir, _TINY_PLACES, tiny_imagenet._FILES, missing_from)
-
-
-_FIND: dict[str, Callable[[str | Path | None], Path | str]] = {
-    "cifar10": lambda data_dir: cifar._find(cifar._CIFAR10, data_dir),
-    "cifar100": lambda data_dir: cifar._find(cifar._CIFAR100, data_dir),
-    "digits": lambda data_dir: "scikit-learn",
-    "fashion_mnist": lambda data_dir: idx._find("fashion_mnist", _FASHION_PLACES, data_dir),
-    "mnist": lambda data_dir: idx._find("mnist", _MNIST_PLACES, data_dir),
-    "tiny_imagenet": _find_tiny_imagenet,
-}

@@ -188,7 +188,7 @@ def _fetch(argv: list[str]) -> int:
     parser.add_argument("--data-dir", metavar="DIR", type=str | None, help=where)
     options = parse(parser, argv)
     from pipelines.catalog import CATALOG, fetch_data_set
-    from pipelines.source_names import split_kind
+    from pipelines.dataset_names import split_kind
 
     kind, _ = split_kind(options.name)
     if kind or (options.name in CATALOG and not CATALOG[options.name].files):

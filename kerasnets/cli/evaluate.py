@@ -12,8 +12,8 @@ from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.cli.read_source import read_source
 from kerasnets.training.config import TrainConfig, load_config
+from pipelines.dataset_names import short_name, whole_path
 from pipelines.reading import Reading
-from pipelines.source_names import short_name, whole_path
 
 if TYPE_CHECKING:
     from pipelines.source import ImageSource

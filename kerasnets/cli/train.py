@@ -19,7 +19,7 @@ from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
 from kerasnets.recipes import recipe, resolve_arch
 from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
-from pipelines.source_names import whole_path
+from pipelines.dataset_names import whole_path
 
 if TYPE_CHECKING:
     from pipelines.source import ImageSource
@@ -64,8 +64,8 @@ def _run(argv: list[str]) -> int:
 
 def _load(config: TrainConfig) -> "ImageSource":
     """Loads the data; if too many files are bad, they are listed beside where the run would be."""
+    from pipelines.dataset_names import short_name
     from pipelines.files_source import BadFilesError, bad_files_csv
-    from pipelines.source_names import short_name
 
     try:
         return read_source(config.dataset, config.data_dir, config.reading())

@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from pipelines.source_names import short_name
+from pipelines.dataset_names import short_name
 
 
 def run_caption(summary: dict[str, Any]) -> str:

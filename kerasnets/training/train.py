@@ -24,9 +24,9 @@ from kerasnets.training.setup import Setup, prepare, training_stream
 from kerasnets.training.state import capture, restore
 from kerasnets.training.step import make_train_steps
 from pipelines.build import steps_per_epoch
+from pipelines.dataset_names import short_name
 from pipelines.files_source import bad_files_csv
 from pipelines.source import ImageSource
-from pipelines.source_names import short_name
 
 
 def train(

@@ -3,13 +3,13 @@
 import difflib
 from pathlib import Path
 
+from pipelines.dataset_names import KINDS, short_name, split_kind
 from pipelines.errors import DataError
 from pipelines.files_source import read_labelled_files
 from pipelines.labelled_files import LabelledFiles
 from pipelines.reading import Reading
 from pipelines.resize import fit_source
 from pipelines.source import ImageSource
-from pipelines.source_names import KINDS, short_name, split_kind
 from pipelines.sources.cifar import load_cifar10, load_cifar100
 from pipelines.sources.csv_file import list_csv
 from pipelines.sources.digits import load_digits

@@ -39,26 +39,28 @@ class _Layout:
         return (*self.train, self.test, self.meta)
 
 
-_CIFAR10 = _Layout(
-    name="cifar10",
-    folder="cifar-10-batches-py",
-    archive="cifar-10-python.tar.gz",
-    train=tuple(f"data_batch_{number}" for number in range(1, 6)),
-    test="test_batch",
-    meta="batches.meta",
-    labels_key="labels",
-    names_key="label_names",
-)
-_CIFAR100 = _Layout(
-    name="cifar100",
-    folder="cifar-100-python",
-    archive="cifar-100-python.tar.gz",
-    train=("train",),
-    test="test",
-    meta="meta",
-    labels_key="fine_labels",
-    names_key="fine_label_names",
-)
+_LAYOUTS = {
+    "cifar10": _Layout(
+        name="cifar10",
+        folder="cifar-10-batches-py",
+        archive="cifar-10-python.tar.gz",
+        train=tuple(f"data_batch_{number}" for number in range(1, 6)),
+        test="test_batch",
+        meta="batches.meta",
+        labels_key="labels",
+        names_key="label_names",
+    ),
+    "cifar100": _Layout(
+        name="cifar100",
+        folder="cifar-100-python",
+        archive="cifar-100-python.tar.gz",
+        train=("train",),
+        test="test",
+        meta="meta",
+        labels_key="fine_labels",
+        names_key="fine_label_names",
+    ),
+}
 
 
 def load_cifar10(data_dir: str | Path | None = None) -> ImageSource:
@@ -70,7 +72,7 @@ def load_cifar10(data_dir: str | Path | None = None) -> ImageSource:
     Raises:
         DataError: The files are missing or damaged.
     """
-    return _load(_CIFAR10, data_dir)
+    return _load(_LAYOUTS["cifar10"], data_dir)
 
 
 def load_cifar100(data_dir: str | Path | None = None) -> ImageSource:
@@ -82,11 +84,11 @@ def load_cifar100(data_dir: str | Path | None = None) -> ImageSource:
     Raises:
         DataError: The files are missing or damaged.
     """
-    return _load(_CIFAR100, data_dir)
+    return _load(_LAYOUTS["cifar100"], data_dir)
 
 
 def _load(layout: _Layout, data_dir: str | Path | None) -> ImageSource:
-    origin = _find(layout, data_dir)
+    origin = find_cifar(layout.name, data_dir)
     contents = _read_archive(origin, layout.files) if origin.is_file() else None
 
     def entries(file: str) -> dict:
@@ -105,8 +107,13 @@ def _load(layout: _Layout, data_dir: str | Path | None) -> ImageSource:
     )
 
 
-def _find(layout: _Layout, data_dir: str | Path | None) -> Path:
-    """The folder or archive to read."""
+def find_cifar(name: str, data_dir: str | Path | None) -> Path:
+    """The folder or archive that "cifar10" or "cifar100" is read from.
+
+    Raises:
+        DataError: It is not there, or not all of it.
+    """
+    layout = _LAYOUTS[name]
     # Keras unpacks into a folder named "...-target" and keeps the archive's own folder inside it.
     folders = (
         layout.folder,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.dataset_names import SPLIT_NAMES, class_name, settle_splits, short_name
 from pipelines.errors import DataError
 from pipelines.labelled_files import FileSplit, LabelledFiles, divide_files
 from pipelines.reading import Reading
-from pipelines.source_names import SPLIT_NAMES, class_name, settle_splits, short_name
 
 _DELIMITERS = ",;\t"
 _HEADER = 10_000  # letters of the first line that are looked at; a file that is no table may be one long line

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.dataset_names import SPLIT_NAMES, class_name, settle_splits, short_name
 from pipelines.errors import DataError
 from pipelines.labelled_files import FileSplit, LabelledFiles, divide_files
 from pipelines.reading import Reading
-from pipelines.source_names import SPLIT_NAMES, class_name, settle_splits, short_name
 
 # What is taken for an image, in any case; what it really is will be seen when it is decoded.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")

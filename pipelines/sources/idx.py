@@ -21,6 +21,10 @@ _FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 _ALL_FILES = tuple(file for pair in _FILES.values() for file in pair)
+_PLACES = {
+    "mnist": ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "raw", ".", "mnist.npz"),
+    "fashion_mnist": ("fashion-mnist", "fashion_mnist", "FashionMNIST", "raw", ".", "FashionMNIST/raw"),
+}
 _MAXIMUM_BYTES = 1 << 30  # twenty times the official files: a header that asks for more is damaged
 # The files of the two data sets have the same names and shapes; the official ones are told apart by their first labels.
 _FIRST_TEST_LABELS = {"mnist": [7, 2, 1, 0, 4, 1, 4, 9, 5, 9], "fashion_mnist": [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]}
@@ -47,8 +51,7 @@ def load_mnist(data_dir: str | Path | None = None) -> ImageSource:
     Raises:
         DataError: The files are missing or damaged.
     """
-    place = _find("mnist", ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "raw", ".", "mnist.npz"), data_dir)
-    return _source("mnist", tuple("0123456789"), place)
+    return _source("mnist", tuple("0123456789"), find_idx("mnist", data_dir))
 
 
 def load_fashion_mnist(data_dir: str | Path | None = None) -> ImageSource:
@@ -60,9 +63,7 @@ def load_fashion_mnist(data_dir: str | Path | None = None) -> ImageSource:
     Raises:
         DataError: The files are missing or damaged.
     """
-    places = ("fashion-mnist", "fashion_mnist", "FashionMNIST", "raw", ".", "FashionMNIST/raw")
-    place = _find("fashion_mnist", places, data_dir)
-    return _source("fashion_mnist", _FASHION_NAMES, place)
+    return _source("fashion_mnist", _FASHION_NAMES, find_idx("fashion_mnist", data_dir))
 
 
 def _source(name: str, class_names: tuple[str, ...], place: Path) -> ImageSource:
@@ -76,15 +77,19 @@ def _source(name: str, class_names: tuple[str, ...], place: Path) -> ImageSource
     return ImageSource(name=name, class_names=class_names, splits=splits, origin=str(place))
 
 
-def _find(name: str, places: tuple[str, ...], data_dir: str | Path | None) -> Path:
-    """The folder, or for MNIST the file mnist.npz, to read."""
+def find_idx(name: str, data_dir: str | Path | None) -> Path:
+    """The folder, or for MNIST the file mnist.npz, that "mnist" or "fashion_mnist" is read from.
+
+    Raises:
+        DataError: It is not there, or not all of it.
+    """
 
     def missing_from(folder: Path) -> list[str]:
         if _belongs_to_another(name, folder):
             return list(_ALL_FILES)
         return [file for file in _ALL_FILES if _idx_file(folder, file) is None]
 
-    return find_place(name, data_dir, places, _ALL_FILES, missing_from)
+    return find_place(name, data_dir, _PLACES[name], _ALL_FILES, missing_from)
 
 
 def _belongs_to_another(name: str, place: Path) -> bool:

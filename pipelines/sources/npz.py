@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.dataset_names import class_name, settle_splits, short_name
 from pipelines.errors import DataError
 from pipelines.labelled_files import check_labels, check_train_classes
 from pipelines.reading import Reading
 from pipelines.source import ImageSource, Split
-from pipelines.source_names import class_name, settle_splits, short_name
 from pipelines.splits import divide_split
 
 MAX_BYTES = 16 << 30  # of all arrays that are read, as their headers state it

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.dataset_names import SPLIT_NAMES, class_name, settle_splits, short_name
 from pipelines.decode import fit_array
 from pipelines.errors import DataError
 from pipelines.labelled_files import check_labels, check_train_classes
 from pipelines.reading import Reading
 from pipelines.source import ImageSource, Split
-from pipelines.source_names import SPLIT_NAMES, class_name, settle_splits, short_name
 from pipelines.splits import divide_split
 
 MAX_BYTES = 16 << 30  # of all images, as they are kept

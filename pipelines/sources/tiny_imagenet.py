@@ -5,7 +5,6 @@ Source: Stanford CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip, after
 """
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +36,9 @@ def list_tiny_imagenet(data_dir: str | Path | None = None) -> LabelledFiles:
         DataError: Files are missing or damaged, or the archive cannot be unpacked.
     """
 
-    def missing_from(folder: Path) -> list[str]:
-        return [file for file in _FILES if not (folder / file).exists()]
-
-    folder = find_place("tiny_imagenet", data_dir, (_FOLDER, ".", _ARCHIVE), _FILES, missing_from)
+    folder = find_tiny_imagenet(data_dir)
     if folder.name == _ARCHIVE:
-        folder = _unpacked(folder, missing_from)
+        folder = _unpacked(folder)
     ids = sorted(_lines(folder / "wnids.txt"))
     labels = {wordnet_id: label for label, wordnet_id in enumerate(ids)}
     train = [
@@ -61,14 +57,27 @@ def list_tiny_imagenet(data_dir: str | Path | None = None) -> LabelledFiles:
     )
 
 
-def _unpacked(archive: Path, missing_from: Callable[[Path], list[str]]) -> Path:
+def find_tiny_imagenet(data_dir: str | Path | None) -> Path:
+    """The folder that Tiny ImageNet is read from, or the archive where there is nothing else.
+
+    Raises:
+        DataError: Neither is there, or the folder is not complete.
+    """
+    return find_place("tiny_imagenet", data_dir, (_FOLDER, ".", _ARCHIVE), _FILES, _missing_from)
+
+
+def _missing_from(folder: Path) -> list[str]:
+    return [file for file in _FILES if not (folder / file).exists()]
+
+
+def _unpacked(archive: Path) -> Path:
     folder = archive.with_name(_FOLDER)
     try:
         extract(archive, folder, max_bytes=_MAX_BYTES, max_members=_MAX_MEMBERS, inside=_FOLDER)
     except DataError:
-        if missing_from(folder):  # otherwise another process was faster
+        if _missing_from(folder):  # otherwise another process was faster
             raise
-    missing = missing_from(folder)
+    missing = _missing_from(folder)
     if missing:
         raise DataError(
             f"{archive} must hold {', '.join(_FILES)}. Received: no {', '.join(missing)}. Remove it and {folder}, and "

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import local_copies
 from pipelines.errors import DataError
 from pipelines.local_copies import local_copy
-from pipelines.sources import SOURCES, cifar, idx, source_names, tiny_imagenet
+from pipelines.sources import source_names
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 CIFAR10 = ("batches.meta", "test_batch", *(f"data_batch_{number}" for number in range(1, 6)))
@@ -72,19 +71,3 @@ def test_an_archive_is_found_and_left_alone(tmp_path):
 def test_a_data_folder_that_does_not_exist_is_named():
     with pytest.raises(DataError, match="The data folder must be an existing folder. Received: nowhere"):
         local_copy("mnist", "nowhere")
-
-
-@pytest.mark.parametrize("name", [name for name in source_names() if name != "digits"])
-def test_it_looks_where_the_loader_looks(name, monkeypatch):
-    asked = []
-
-    def find_place(name, data_dir, places, files, missing_from):
-        asked.append((name, tuple(places), tuple(files)))
-        raise DataError("stop")
-
-    for module in (cifar, idx, tiny_imagenet, local_copies):
-        monkeypatch.setattr(module, "find_place", find_place)
-    with pytest.raises(DataError, match="stop"):
-        SOURCES[name](None)
-    assert local_copy(name) is None
-    assert asked[0] == asked[1]

@@ -3,8 +3,8 @@
 import pytest
 
 from pipelines import SOURCES, DataError, load_source, source_names
+from pipelines.dataset_names import KINDS
 from pipelines.reading import Reading
-from pipelines.source_names import KINDS
 from pipelines.sources import KIND_SOURCES, find_source
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines import DataError
-from pipelines.source_names import class_name, settle_splits, short_name, split_kind
+from pipelines.dataset_names import class_name, settle_splits, short_name, split_kind
 
 
 @pytest.mark.parametrize(

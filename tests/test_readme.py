@@ -33,7 +33,9 @@ def test_a_command_of_the_readme_is_understood(line, tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text("dataset: digits\n")
     verb, *words = shlex.split(line.partition(" > ")[0])
     module = importlib.import_module(f"kerasnets.cli.{verb}")
-    if verb != "train":
+    if verb == "data":
+        assert module.parse(module._parser(words[0]), words[1:])
+    elif verb != "train":
         assert module.parse(module._parser(), words)
     elif not words[0].startswith(("--resume", "--list-archs")):
         assert module.read_config(words)

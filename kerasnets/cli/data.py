@@ -40,6 +40,14 @@ NOTHING_TO_FETCH = {
     "npz": "it is a file of yours",
     "tfds": "TensorFlow Datasets prepares it, with the command tfds build",
 }
+DATA_DIR_HELP = {
+    "list": "Folder to look in first.",
+    "show": "Folder that holds the data set.",
+    "fetch": "Folder to put it in. Without it $KERASNETS_DATA, or else ~/.keras/datasets.",
+    "check": "Folder that holds the data set.",
+}
+# The verbs that read images.
+OUTPUT_HELP = {"show": "Folder for the sheets of images.", "check": "Folder for bad_files.csv."}
 NAME_HELP = "Name of a data set, such as cifar10, or folder:PATH, csv:FILE, npz:FILE or tfds:NAME."
 _BAD_FILES_HEAD = b"file,split,class,kind,reason\n"
 
@@ -65,25 +73,29 @@ def _run(argv: list[str]) -> int:
     return 0
 
 
-def _parser(verb: str, *, name: bool = True) -> jsonargparse.ArgumentParser:
-    """A parser with what all verbs take."""
-    usage = f"{COMMAND} {verb}{' NAME' if name else ''} [flags]"
+def _parser(verb: str) -> jsonargparse.ArgumentParser:
+    usage = f"{COMMAND} {verb}{'' if verb == 'list' else ' NAME'} [flags]"
     parser = new_parser(f"{COMMAND} {verb}", usage, f"{VERBS[verb].capitalize()}.")
-    if name:
+    if verb != "list":
         parser.add_argument("name", metavar="NAME", type=str, help=NAME_HELP)
     parser.add_argument("--json", action="store_true", help="Print the result as one JSON object on stdout.")
+    parser.add_argument("--data-dir", metavar="DIR", type=str | None, help=DATA_DIR_HELP[verb])
+    if verb in OUTPUT_HELP:
+        _add_reading(parser)
+        parser.add_argument("--output", metavar="DIR", type=str, default=".", help=OUTPUT_HELP[verb])
+    if verb == "show":
+        about = "Draw a sheet of one image under each augmentation."
+        parser.add_argument("--augmented", action="store_true", help=about)
     return parser
 
 
-def _add_reading(parser: jsonargparse.ArgumentParser, output_help: str) -> None:
-    """Adds where images are found and how they are read, as for training."""
-    parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
+def _add_reading(parser: jsonargparse.ArgumentParser) -> None:
+    """Adds how images are read, as for training."""
     parser.add_argument("--image-size", metavar="N", type=int | None, help="Height and width of all images.")
     resizes = Literal["squash", "crop", "pad"]
     parser.add_argument("--resize", type=resizes, default="squash", help="How images get that size.")
     parser.add_argument("--channels", metavar="N", type=int | None, help="1 makes images grey, 3 colours them.")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="Draws the test split where there is none.")
-    parser.add_argument("--output", metavar="DIR", type=str, default=".", help=output_help)
 
 
 def _reading(options: jsonargparse.Namespace) -> Reading:
@@ -95,9 +107,7 @@ def _reading(options: jsonargparse.Namespace) -> Reading:
 
 
 def _list(argv: list[str]) -> int:
-    parser = _parser("list", name=False)
-    parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder to look in first.")
-    options = parse(parser, argv)
+    options = parse(_parser("list"), argv)
     from pipelines.catalog import CATALOG
     from pipelines.local_copies import local_copy
 
@@ -130,10 +140,7 @@ def _facts(facts: DataSetFacts) -> dict[str, Any]:
 
 
 def _show(argv: list[str]) -> int:
-    parser = _parser("show")
-    _add_reading(parser, "Folder for the sheets of images.")
-    parser.add_argument("--augmented", action="store_true", help="Draw a sheet of one image under each augmentation.")
-    options = parse(parser, argv)
+    options = parse(_parser("show"), argv)
     from kerasnets.runs.folder import check_output
 
     with results_on_stdout(options.json) as print_json:
@@ -183,10 +190,7 @@ def _augmentation_sheet(source: ImageSource, seed: int, output: Path) -> Path:
 
 
 def _fetch(argv: list[str]) -> int:
-    parser = _parser("fetch")
-    where = "Folder to put it in. Without it $KERASNETS_DATA, or else ~/.keras/datasets."
-    parser.add_argument("--data-dir", metavar="DIR", type=str | None, help=where)
-    options = parse(parser, argv)
+    options = parse(_parser("fetch"), argv)
     from pipelines.catalog import CATALOG, fetch_data_set
     from pipelines.dataset_names import split_kind
 
@@ -219,9 +223,7 @@ def _fetch(argv: list[str]) -> int:
 
 
 def _check(argv: list[str]) -> int:
-    parser = _parser("check")
-    _add_reading(parser, "Folder for bad_files.csv.")
-    options = parse(parser, argv)
+    options = parse(_parser("check"), argv)
     from pipelines.labelled_files import LabelledFiles
     from pipelines.sources import find_source
 

@@ -16,6 +16,7 @@ from kerasnets.training.config import (
     load_config,
     parse_seconds,
 )
+from pipelines.reading import Reading
 
 
 def config(**settings) -> TrainConfig:
@@ -38,7 +39,24 @@ NUMBERS = {
     "warmup_epochs": (0, 1e6),
     "final_learning_rate_scale": (0, 1),
     "label_smoothing": (0, 0.999999),
+    "image_size": (1, 4096),
+    "channels": (1, 3),
+    "max_bad": (0, 1),
+    "cache_bytes": (0, 10**18),
     "crop_padding": (0, 1000),
+    "policy_operations": (1, 16),
+    "policy_magnitude": (0, 30),
+    "rotation": (0, 180),
+    "translation": (0, 1),
+    "zoom": (0, 0.99),
+    "brightness": (0, 1),
+    "contrast": (0, 1),
+    "saturation": (0, 1),
+    "hue": (0, 0.5),
+    "cutout": (0, 4096),
+    "random_erasing": (0, 1),
+    "mixup": (0, 100),
+    "cutmix": (0, 100),
     "validation": (0, 0.9),
     "limit_train": (1, 10**12),
     "early_stopping": (0, 1_000_000),
@@ -145,6 +163,17 @@ def test_normalization_values(mean, std):
         config(normalization="given", normalization_mean=mean, normalization_std=std)
 
 
+def test_two_channels_are_neither_grey_nor_colour():
+    with pytest.raises(InputError, match=r"channels must be 1 \(grey\) or 3 \(colour\). Received: 2."):
+        config(channels=2)
+
+
+def test_how_data_is_read():
+    reading = config(image_size=48, resize="pad", channels=1, max_bad=0.5, cache_bytes=9, seed=4).reading()
+    assert reading == Reading(image_size=48, resize="pad", channels=1, max_bad=0.5, cache_bytes=9, seed=4)
+    assert config().reading() == Reading()
+
+
 def test_normalization_given():
     given = config(normalization="given", normalization_mean=[0.0, 0.5], normalization_std=[1, 0.2])
     assert given.normalization_mean == [0.0, 0.5]
@@ -224,7 +253,7 @@ def test_from_dict():
 
 
 def test_hash_names_what_is_computed():
-    other = {"data_dir": "/data", "output": "elsewhere", "threads": 3, "checkpoint_seconds": 5.0}
+    other = {"data_dir": "/data", "cache_bytes": 7, "output": "elsewhere", "threads": 3, "checkpoint_seconds": 5.0}
     assert set(other) == set(PLACE_FIELDS)
     assert config_hash(config(**other)) == config_hash(config())
     assert len(config_hash(config())) == 8 and int(config_hash(config()), 16) >= 0

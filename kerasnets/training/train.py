@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasnets.errors import InputError
 from kerasnets.evaluation.metrics import mean_loss
 from kerasnets.runs.files import write_bytes_atomic, write_json_atomic
 from kerasnets.runs.folder import RunFolder, check_output
@@ -93,7 +94,8 @@ def resume(
         The run; one that had finished is returned as it is.
 
     Raises:
-        InputError: It is no run folder, its checkpoints are damaged, or another process holds it.
+        InputError: It is no run folder, its checkpoints are damaged, another process holds it, or the images are not
+            those that it began with.
         DataError, OSError, Interrupted: As in `train`.
     """
     progress = progress or Silent()
@@ -106,11 +108,22 @@ def resume(
         config = config if threads is None else config.replace(threads=threads)
         before = run.environment if (folder.path / "env.json").exists() else {}
         setup = prepare(config, source, progress, precision=before.get("precision"))
+        if (folder.path / "data.json").exists():
+            _check_data(run.data, setup.data, folder.path)
         if before:
             _tell_differences(before, setup, folder, progress)
         write_json_atomic(folder.path / "env.json", setup.environment)
         write_json_atomic(folder.path / "data.json", setup.data)
         return _run(setup, folder, callbacks)
+
+
+def _check_data(before: dict, now: dict, path: Path) -> None:
+    for key in ("class_names", "image_shape", "class_counts", "mean", "std"):
+        if before.get(key) != now[key]:
+            raise InputError(
+                f"A run goes on with the images that it began with. Received: another {key.replace('_', ' ')} than in "
+                f"{path / 'data.json'}, from {now['origin']}. Put the images back, or start a new run."
+            )
 
 
 def _tell_differences(before: dict, setup: Setup, folder: RunFolder, progress: Progress) -> None:

@@ -243,6 +243,20 @@ def test_changed_configuration_is_refused(tmp_path):
         resume(stop.value.run_path)
 
 
+@pytest.mark.parametrize("key", ["mean", "class_counts", "class_names"])
+def test_changed_images_are_refused(tmp_path, key):
+    with pytest.raises(Interrupted) as stop:
+        train(config_in(tmp_path), callbacks=[StopAt(10)])
+    file = stop.value.run_path / "data.json"
+    data = json.loads(file.read_text())
+    data[key] = data[key][:-1] if key == "class_names" else {"train": [1]} if key == "class_counts" else [0.1]
+    file.write_text(json.dumps(data))
+    words = key.replace("_", " ")
+    with pytest.raises(InputError, match=f"images that it began with. Received: another {words} than in .*data.json"):
+        resume(stop.value.run_path)
+    assert json.loads(file.read_text()) == data
+
+
 def test_finished_run_is_left_alone(whole):
     before = {path: path.stat().st_mtime_ns for path in whole.path.rglob("*") if path.is_file()}
     assert resume(whole.path).status == "finished"

@@ -9,6 +9,8 @@ Contestants run in turn, round after round, so that a busy machine slows all of 
 
 augmentation   What pad-and-crop, flip and normalisation cost for one random image, alone and in the stream. The times
                are the best round of each, the ratios are medians over the rounds. A few seconds.
+operations     What each operation of the augmentation costs alone for one random image, at a usual strength, its draws
+               included and normalisation not. The best round of each. Half a minute.
 files          JPEG files of mixed sizes, made here, to augmented batches of 64x64 pixels: the first pass, over files
                that are dropped from the page cache before it; later epochs, from what was kept; and the memory that it
                takes. Beside `image_dataset_from_directory` with Keras's preprocessing layers, and beside processes that
@@ -42,7 +44,7 @@ from PIL import Image, ImageDraw  # noqa: E402
 
 # TensorFlow and Keras are imported where they are used: the processes that make and decode files start without them.
 
-SECTIONS = ("augmentation", "files")
+SECTIONS = ("augmentation", "operations", "files")
 PADDING, MEAN, STD = 4, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 RANDOM_SHAPE, FILES_SHAPE = (32, 32, 3), (64, 64, 3)
 CLASSES, QUALITY = 10, 85
@@ -162,24 +164,76 @@ def table(seconds: dict[str, list[float]], examples: int) -> list[dict]:
     return rows
 
 
-def measure_augmentation(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Section augmentation: what was measured, and the rows."""
+def random_images(arguments: argparse.Namespace) -> tuple[dict[str, Any], np.ndarray]:
+    """The setting in words, and whole batches of random images."""
     import tensorflow as tf
 
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     examples = arguments.examples // arguments.batch_size * arguments.batch_size
-    images = np.random.default_rng(0).integers(0, 256, (examples, *RANDOM_SHAPE), dtype=np.uint8)
-    functions = contestants(images, arguments.batch_size, arguments.threads)
-    rows = table(measure(functions, arguments.rounds), examples)
     setting = {"image_shape": RANDOM_SHAPE, "batch_size": arguments.batch_size, "threads": arguments.threads}
-    return {**setting, "examples": examples, "rounds": arguments.rounds, "results": rows}
+    setting |= {"examples": examples, "rounds": arguments.rounds}
+    return setting, np.random.default_rng(0).integers(0, 256, (examples, *RANDOM_SHAPE), dtype=np.uint8)
+
+
+def measure_augmentation(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Section augmentation: what was measured, and the rows."""
+    setting, images = random_images(arguments)
+    functions = contestants(images, arguments.batch_size, arguments.threads)
+    return {**setting, "results": table(measure(functions, arguments.rounds), len(images))}
 
 
 def print_augmentation(report: dict[str, Any]) -> None:
     print(f"{'':40} {'us/image':>9} {'images/s':>9} {'x ours':>7}")
     for name, microseconds, rate, ratio in (row.values() for row in report["results"]):
         print(f"{name:40} {microseconds:9.2f} {rate:9,} {ratio:7.2f}")
+
+
+# Section operations --------------------------------------------------------------------------------------------------
+
+
+def operations(images: np.ndarray, batch_size: int) -> dict[str, Callable[[], float]]:
+    """Functions that put all the examples through one operation and return the seconds."""
+    import tensorflow as tf
+
+    from pipelines.augment import augment, draw_augmentation
+    from pipelines.augment_examples import usual_augmentations
+    from pipelines.augment_mix import mix_images
+
+    batches = [tf.constant(images[start : start + batch_size]) for start in range(0, len(images), batch_size)]
+
+    def timed(augmentation):
+        @tf.function
+        def operate(images, epoch):
+            draws = draw_augmentation(augmentation, batch_size, RANDOM_SHAPE, seed=0, epoch=epoch)
+            varied = augment(images, draws, augmentation, MEAN)
+            return mix_images(varied, tf.roll(varied, 1, axis=0), draws) if augmentation.mixes else varied
+
+        def run():
+            start = time.perf_counter()
+            for epoch, batch in enumerate(batches):
+                operate(batch, tf.constant(epoch))
+            return time.perf_counter() - start
+
+        return run
+
+    return {name: timed(augmentation) for name, augmentation in usual_augmentations(RANDOM_SHAPE[0]).items()}
+
+
+def measure_operations(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Section operations: what was measured, and the rows."""
+    setting, images = random_images(arguments)
+    seconds = measure(operations(images, arguments.batch_size), arguments.rounds)
+    rows = [
+        {"name": name, "microseconds_per_image": round(min(s) / len(images) * 1e6, 2)} for name, s in seconds.items()
+    ]
+    return {**setting, "results": rows}
+
+
+def print_operations(report: dict[str, Any]) -> None:
+    print(f"{'':40} {'us/image':>9}")
+    for name, microseconds in (row.values() for row in report["results"]):
+        print(f"{name:40} {microseconds:9.2f}")
 
 
 # Section files: the files --------------------------------------------------------------------------------------------
@@ -503,15 +557,17 @@ def main() -> None:
             work = (arguments.work_dir or Path(scratch)).absolute()
             work.mkdir(parents=True, exist_ok=True)
             report["files"] = measure_files(arguments, work)
-    if "augmentation" in arguments.sections:
-        report["augmentation"] = measure_augmentation(arguments)
+    for section, work in (("augmentation", measure_augmentation), ("operations", measure_operations)):
+        if section in arguments.sections:
+            report[section] = work(arguments)
     if arguments.json:
-        # The object of the only section; that of section files holds the other's.
-        only = report.pop("files", {}) or report.pop("augmentation")
-        print(json.dumps(only | report))
+        # The object of the only section; that of the first of several holds the others'.
+        first = report.pop(next(iter(report)))
+        print(json.dumps(first | report))
         return
+    printers = {"augmentation": print_augmentation, "operations": print_operations, "files": print_files}
     for section, values in report.items():
-        {"augmentation": print_augmentation, "files": print_files}[section](values)
+        printers[section](values)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipelines.augment_examples import usual_augmentations
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench_pipeline.py"
 
 
@@ -44,6 +46,16 @@ def test_augmentation_is_timed_beside_keras():
         assert ours["times_ours"] == 1
         expected = keras["microseconds_per_image"] / ours["microseconds_per_image"]  # one round: the ratio of the bests
         assert keras["times_ours"] == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.slow
+def test_every_operation_is_timed():
+    done = run("--sections", "operations", "--examples", 32, "--batch-size", 16, "--rounds", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["examples"], report["threads"]) == (32, 1)
+    assert [row["name"] for row in report["results"]] == list(usual_augmentations(32))
+    assert all(row["microseconds_per_image"] > 0 for row in report["results"])
 
 
 @pytest.mark.slow

@@ -557,9 +557,9 @@ def main() -> None:
             work = (arguments.work_dir or Path(scratch)).absolute()
             work.mkdir(parents=True, exist_ok=True)
             report["files"] = measure_files(arguments, work)
-    for section, work in (("augmentation", measure_augmentation), ("operations", measure_operations)):
+    for section, measured in (("augmentation", measure_augmentation), ("operations", measure_operations)):
         if section in arguments.sections:
-            report[section] = work(arguments)
+            report[section] = measured(arguments)
     if arguments.json:
         # The object of the only section; that of the first of several holds the others'.
         first = report.pop(next(iter(report)))

@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.errors import DataError
 from pipelines.image_cache import cached_images
 from pipelines.image_files import decode_in_parts
-from pipelines.labelled_files import FileSplit, LabelledFiles
+from pipelines.labelled_files import LabelledFiles
 from pipelines.memory import free_memory_bytes
 from pipelines.reading import Reading
 from pipelines.source import ImageSource, Split, aligned_empty
@@ -84,12 +84,16 @@ def read_labelled_files(
         DataError: What is left has no training image of some class.
     """
     limit = free_memory_bytes() * _MEMORY_SHARE if reading.cache_bytes is None else reading.cache_bytes
-    fits = sum(map(len, files.splits.values())) * prod(reading.file_shape) <= limit
+    # One list of all files, so that the processes that decode are started once.
+    paths = [path for split in files.splits.values() for path in split.paths]
+    ends = np.cumsum([len(split) for split in files.splits.values()]).tolist()
+    ranges = [range(end - len(split), end) for end, split in zip(ends, files.splits.values(), strict=True)]
+    fits = len(paths) * prod(reading.file_shape) <= limit
+    images, bad = (_in_memory if fits else _on_disk)(paths, ranges, reading, progress)
     splits, bad_files = {}, []
-    for key, split in files.splits.items():
-        images, bad = (_in_memory if fits else _on_disk)(split, reading, progress)
-        good = np.delete(split.labels, [place for place, _, _ in bad])
-        splits[key] = Split(images=images, labels=good)
+    for (key, split), places, own in zip(files.splits.items(), ranges, images, strict=True):
+        bad_here = [(place - places.start, kind, reason) for place, kind, reason in bad if place in places]
+        splits[key] = Split(images=own, labels=np.delete(split.labels, [place for place, _, _ in bad_here]))
         bad_files += [
             BadFile(
                 path=split.paths[place],
@@ -98,7 +102,7 @@ def read_labelled_files(
                 kind=kind,
                 reason=reason,
             )
-            for place, kind, reason in bad
+            for place, kind, reason in bad_here
         ]
     if bad_files:
         _check(files, reading, splits, bad_files)
@@ -110,38 +114,59 @@ def read_labelled_files(
 _Bad = list[tuple[int, str, str]]
 
 
-def _in_memory(split: FileSplit, reading: Reading, progress: Callable[[int], None]) -> tuple[np.ndarray, _Bad]:
-    images, bad, count = aligned_empty((len(split), *reading.file_shape)), [], 0
-    for part in decode_in_parts(split.paths, reading.file_shape, reading.resize):
-        images[count : count + len(part.images)] = part.images
-        count += len(part.images)
+def _in_memory(
+    paths: Sequence[Path], ranges: Sequence[range], reading: Reading, progress: Callable[[int], None]
+) -> tuple[list[np.ndarray], _Bad]:
+    """The images of each range of the files, in arrays of their own: one can be freed while others are used."""
+    images = [aligned_empty((len(places), *reading.file_shape)) for places in ranges]
+    counts, bad = [0] * len(ranges), []
+    for part in decode_in_parts(paths, reading.file_shape, reading.resize):
+        good = _without(part.start, part.start + len(part.digests), part.bad)
+        for number, places in enumerate(ranges):
+            own = part.images[_slice(good, places)]
+            images[number][counts[number] : counts[number] + len(own)] = own
+            counts[number] += len(own)
         bad += part.bad
         progress(len(part.digests))
-    return images[:count], bad
+    return [array[:count] for array, count in zip(images, counts, strict=True)], bad
 
 
-def _on_disk(split: FileSplit, reading: Reading, progress: Callable[[int], None]) -> tuple[StoredImages, _Bad]:
-    cached = cached_images(split.paths, reading.file_shape, reading.resize, progress)
-    return (cached.images, cached.bad) if cached else _not_kept(split, reading, progress)
+def _on_disk(
+    paths: Sequence[Path], ranges: Sequence[range], reading: Reading, progress: Callable[[int], None]
+) -> tuple[list[StoredImages], _Bad]:
+    """The images of each range of the files, from the cache folder or, where that has no room, from the files."""
+    cached = cached_images(paths, reading.file_shape, reading.resize, progress)
+    images, bad = (cached.images, cached.bad) if cached else _not_kept(paths, reading, progress)
+    good = _without(0, len(paths), bad)
+    return [images.select(_slice(good, places)) for places in ranges], bad
 
 
-def _not_kept(split: FileSplit, reading: Reading, progress: Callable[[int], None]) -> tuple[StoredImages, _Bad]:
+def _without(start: int, stop: int, bad: _Bad) -> np.ndarray:
+    """The places from start to stop that are not bad, ascending."""
+    return np.setdiff1d(np.arange(start, stop), np.array([place for place, _, _ in bad], int), assume_unique=True)
+
+
+def _slice(good: np.ndarray, places: range) -> slice:
+    """Where in `good` those stand that are in a range of places."""
+    return slice(*np.searchsorted(good, (places.start, places.stop)).tolist())
+
+
+def _not_kept(paths: Sequence[Path], reading: Reading, progress: Callable[[int], None]) -> tuple[StoredImages, _Bad]:
     bad = []
-    for part in decode_in_parts(split.paths, reading.file_shape, reading.resize):
+    for part in decode_in_parts(paths, reading.file_shape, reading.resize):
         bad += part.bad
         progress(len(part.digests))
 
     def read(rows: np.ndarray) -> np.ndarray:
         images, count = np.empty((len(rows), *reading.file_shape), np.uint8), 0
-        for part in decode_in_parts([split.paths[row] for row in rows], reading.file_shape, reading.resize):
+        for part in decode_in_parts([paths[row] for row in rows], reading.file_shape, reading.resize):
             for place, _, reason in part.bad:
-                raise OSError(f"{split.paths[rows[place]]} was an image when the run began and is none now: {reason}")
+                raise OSError(f"{paths[rows[place]]} was an image when the run began and is none now: {reason}")
             images[count : count + len(part.images)] = part.images
             count += len(part.images)
         return images
 
-    good = np.delete(np.arange(len(split)), [place for place, _, _ in bad])
-    return StoredImages(read, good, reading.file_shape), bad
+    return StoredImages(read, _without(0, len(paths), bad), reading.file_shape), bad
 
 
 def _check(files: LabelledFiles, reading: Reading, splits: dict[str, Split], bad_files: list[BadFile]) -> None:

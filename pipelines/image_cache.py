@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import PIL
 
 from pipelines.image_files import decode_in_parts
@@ -132,7 +133,7 @@ def _open(entry: Path, image_shape: Sequence[int], *, fresh: bool) -> CachedImag
         index = json.loads((entry / "index.json").read_text(encoding="utf-8"))
         pixels = entry / "pixels"
         whole = pixels.stat().st_size == index["count"] * _size(image_shape)
-        if whole and (fresh or list(_checksums(pixels)) == index["checksums"]):
+        if whole and (fresh or _checksums(pixels) == index["checksums"]):
             images = stored_in_file(pixels, index["count"], image_shape)
             return CachedImages(images=images, bad=[tuple(file) for file in index["bad"]], fresh=fresh)
     except (OSError, ValueError, KeyError, TypeError):
@@ -141,10 +142,34 @@ def _open(entry: Path, image_shape: Sequence[int], *, fresh: bool) -> CachedImag
     return None
 
 
-def _checksums(pixels: Path) -> Iterator[int]:
+class _Checksums:
+    """One checksum for each block of what is written, however it is cut into pieces.
+
+    Attributes:
+        of_blocks: CRC-32 of each block, the last of which may be short.
+    """
+
+    def __init__(self):
+        self.of_blocks: list[int] = []
+        self._free = 0  # bytes that the last block still takes
+
+    def update(self, content: np.ndarray) -> None:
+        """Takes in the next bytes."""
+        while len(content):
+            if not self._free:
+                self.of_blocks.append(0)
+                self._free = _BLOCK
+            part, content = content[: self._free], content[self._free :]
+            self.of_blocks[-1] = zlib.crc32(part, self.of_blocks[-1])
+            self._free -= len(part)
+
+
+def _checksums(pixels: Path) -> list[int]:
+    checksums = _Checksums()
     with open(pixels, "rb", buffering=0) as file:
         while block := file.read(_BLOCK):
-            yield zlib.crc32(block)
+            checksums.update(np.frombuffer(block, np.uint8))
+    return checksums.of_blocks
 
 
 def _write(
@@ -159,15 +184,18 @@ def _write(
     aside = Path(tempfile.mkdtemp(prefix=f".{made_from}.", suffix=".partial", dir=root))
     try:
         count, bad, digests = 0, [], []
+        checksums = _Checksums()
         with open(aside / "pixels", "wb") as file:
             for part in decode_in_parts(paths, image_shape, resize):
-                file.write(part.images.data)
+                pixels = part.images.reshape(-1)
+                file.write(pixels)
+                checksums.update(pixels)
                 count += len(part.images)
                 bad += part.bad
                 digests += [digest.hex() for digest in part.digests]
                 progress(len(part.digests))
             _to_disk(file)
-        index = {"count": count, "bad": bad, "checksums": list(_checksums(aside / "pixels"))}
+        index = {"count": count, "bad": bad, "checksums": checksums.of_blocks}
         _write_json(aside / "index.json", index)
         key = _hash([_setting(image_shape, resize), bad, digests])
         entry = root / f"images-{key}"

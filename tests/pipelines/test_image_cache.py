@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -180,3 +181,15 @@ def test_the_index_is_plain_json(root, paths):
     (entry,) = root.glob("images-*")
     index = json.loads((entry / "index.json").read_text())
     assert index["count"] == 4 and index["bad"][0][:2] == [3, "no image"] and len(index["checksums"]) == 1
+
+
+@pytest.mark.parametrize("block", [7, 48, 100, 1000])
+def test_checksums_are_those_of_the_blocks(paths, root, monkeypatch, block):
+    monkeypatch.setattr(image_cache, "_BLOCK", block)
+    monkeypatch.setattr("pipelines.image_files._PART", 1)  # pieces of 48 bytes
+    cached(paths)
+    (entry,) = root.glob("images-*")
+    pixels = (entry / "pixels").read_bytes()
+    expected = [zlib.crc32(pixels[start : start + block]) for start in range(0, len(pixels), block)]
+    assert json.loads((entry / "index.json").read_text())["checksums"] == expected
+    assert not cached(paths).fresh

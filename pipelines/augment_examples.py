@@ -22,13 +22,15 @@ def augmentation_examples(image: np.ndarray, partner: np.ndarray, seed: int, cou
         channels) uint8. Saturation and hue do nothing to a grey image.
 
     Raises:
-        DataError: The images differ in shape or are not uint8, or `count` is below 1.
+        DataError: The images differ in shape or are not uint8, `count` is below 1, or the seed is out of its range.
     """
     if image.shape != partner.shape or image.ndim != 3 or not image.dtype == partner.dtype == np.uint8:
         raise DataError(
             "image and partner must be uint8 of one shape (height, width, channels). "
             f"Received: {image.dtype} of {image.shape} and {partner.dtype} of {partner.shape}. Resize one of them."
         )
+    if not 0 <= seed < 2**60:
+        raise DataError(f"The seed must lie in 0..2**60 - 1. Received: {seed}. Choose a value in that range.")
     if count < 1:
         raise DataError(f"count must be 1 or more. Received: {count}. Ask for at least one example.")
     images, partners = (np.repeat(one[None], count, axis=0) for one in (image, partner))

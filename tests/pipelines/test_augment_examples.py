@@ -69,3 +69,9 @@ def test_images_that_do_not_fit_are_refused(image, partner):
 def test_no_examples_are_refused():
     with pytest.raises(DataError, match="count must be 1 or more. Received: 0"):
         augmentation_examples(IMAGE, PARTNER, 0, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**60])
+def test_a_seed_out_of_range_is_refused(seed):
+    with pytest.raises(DataError, match=r"The seed must lie in 0..2\*\*60 - 1. Received: "):
+        augmentation_examples(IMAGE, PARTNER, seed, 1)

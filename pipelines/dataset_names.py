@@ -53,7 +53,8 @@ def short_name(name: str) -> str:
 def whole_path(name: str) -> str:
     """The same name from wherever it is used: a relative path becomes an absolute one, ``~`` the home folder."""
     kind, rest = split_kind(name)
-    return f"{kind}:{Path(rest).expanduser().absolute()}" if kind in ("folder", "csv", "npz") and rest else name
+    is_path = kind in ("folder", "csv", "npz") or (kind == "tfds" and rest.startswith(("/", "~", ".")))
+    return f"{kind}:{Path(rest).expanduser().absolute()}" if is_path and rest else name
 
 
 def class_name(text: str, origin: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Literal, get_type_hints
 
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.cli.read_source import read_source
-from kerasnets.training.config import TrainConfig, load_config
-from pipelines.dataset_names import short_name, whole_path
+from kerasnets.export.card import read_card
+from kerasnets.runs.folder import check_model_path
+from kerasnets.training.config import TrainConfig, config_from_dict, load_config
+from pipelines.dataset_names import whole_path
 from pipelines.reading import Reading
 
 if TYPE_CHECKING:
@@ -32,9 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     options = parse(_parser(), argv)
-    # Before TensorFlow, so that data that is not there is said at once.
-    data_dir = options.data_dir or _data_dir(options.model, options.dataset)
-    source = read_source(options.dataset, data_dir, _reading(options.model))
+    # Before TensorFlow, so that a model or data that is not there is said at once.
+    config, image_shape = _settings(Path(options.model))
+    same = config.dataset == whole_path(options.dataset)
+    data_dir = options.data_dir or (config.data_dir if same else None)
+    source = read_source(options.dataset, data_dir, _reading(config, image_shape))
     import_tensorflow()
     from kerasnets.evaluation.evaluate import evaluate
     from kerasnets.export.load import load_predictor
@@ -43,8 +47,8 @@ def _run(argv: list[str]) -> int:
     with results_on_stdout(options.json) as print_json:
         set_threads(options.threads)
         predictor = load_predictor(options.model)
-        if options.split != "test":
-            source = _as_in_the_run(source, _config(options.model))
+        if options.split != "test" and same:
+            source = _as_in_the_run(source, config)
         evaluation = evaluate(predictor, source, options.split, tta=options.tta)
         print_json({"model": options.model} | evaluation.to_json())
     if not options.json:
@@ -76,43 +80,28 @@ def _parser():
     return parser
 
 
-def _data_dir(model: str, dataset: str) -> str | None:
-    """Where a run found this data set."""
-    path = Path(model) / "config.yaml"
-    config = load_config(path) if path.is_file() else None
-    return config.data_dir if config and config.dataset == whole_path(dataset) else None
+def _settings(path: Path) -> tuple[TrainConfig, list[int]]:
+    """What the network was trained with, and (height, width, channels) of its images."""
+    check_model_path(path)
+    if (path / "config.yaml").is_file():
+        from kerasnets.runs.run import Run
+
+        return load_config(path / "config.yaml"), Run(path).data["image_shape"]
+    card = read_card(path)
+    return config_from_dict(card["config"]), card["image_shape"]
 
 
-def _reading(model: str) -> Reading:
-    """How the network wants its images; what is no network is complained of later, when it is loaded."""
-    path = Path(model)
-    try:
-        if (path / "config.yaml").is_file():
-            config = load_config(path / "config.yaml").to_dict()
-            shape = json.loads((path / "data.json").read_text(encoding="utf-8"))["image_shape"]
-        else:
-            card = json.loads((path / "card.json").read_text(encoding="utf-8"))
-            config, shape = card["config"], card["image_shape"]
-        size = shape[0] if shape[0] == shape[1] else None
-        return Reading(image_size=size, channels=shape[2], resize=config.get("resize", "squash"), seed=config["seed"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return Reading()
+def _reading(config: TrainConfig, image_shape: list[int]) -> Reading:
+    """As the data was read for training, but at the size that the network takes, whatever the data set's own is."""
+    if image_shape[0] != image_shape[1]:
+        return config.reading()
+    return dataclasses.replace(config.reading(), image_size=image_shape[0], channels=image_shape[2])
 
 
-def _config(model: str) -> dict[str, Any]:
-    """The settings that the network was trained with."""
-    from kerasnets.export.load import read_card
-
-    path = Path(model) / "config.yaml"
-    return load_config(path).to_dict() if path.is_file() else read_card(model)["config"]
-
-
-def _as_in_the_run(source: ImageSource, config: dict[str, Any]) -> ImageSource:
-    """Train and validation images as the run divided them; those of another data set stay as they are."""
+def _as_in_the_run(source: ImageSource, config: TrainConfig) -> ImageSource:
+    """Train and validation images as the run divided them."""
     from pipelines.splits import carve_validation, limit_train
 
-    if source.name != short_name(config["dataset"]):
-        return source
-    if config["limit_train"] is not None:
-        source = limit_train(source, config["limit_train"])
-    return carve_validation(source, config["validation"], config["seed"])
+    if config.limit_train is not None:
+        source = limit_train(source, config.limit_train)
+    return carve_validation(source, config.validation, config.seed)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: list[str]) -> int:
     options = parse(_parser(), argv)
     import_tensorflow()
-    from kerasnets.export.load import read_card
+    from kerasnets.export.card import read_card
     from kerasnets.export.saved_model import export
 
     with results_on_stdout(options.json) as print_json:

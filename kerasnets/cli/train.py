@@ -18,6 +18,7 @@ from kerasnets.cli.read_source import read_source
 from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
 from kerasnets.recipes import recipe, resolve_arch
+from kerasnets.runs.folder import check_output
 from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
 from pipelines.dataset_names import whole_path
 
@@ -53,7 +54,8 @@ def _run(argv: list[str]) -> int:
     if options.print_config:
         print(config_to_yaml(config), end="")
         return 0
-    # Before TensorFlow, so that data that is not there is said at once.
+    # Before the images are read, which may take long; and these before TensorFlow is imported.
+    check_output(config.output)
     sources = [_load(config)]
     import_tensorflow()
     from kerasnets.training.train import train
@@ -94,6 +96,8 @@ def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
     defaults = recipe(first.word or first.dataset or EXAMPLE_DATASET, first.arch)
     options = parse(_parser(defaults), argv)
     values = {field.name: options[field.name] for field in dataclasses.fields(TrainConfig)}
+    # A run may be resumed from another folder.
+    values["data_dir"] = options.data_dir and str(Path(options.data_dir).expanduser().absolute())
     values["dataset"] = whole_path(options.word or options.dataset or "")
     if not values["dataset"]:
         from pipelines.sources import source_names
@@ -165,12 +169,17 @@ def _resume(argv: list[str]) -> int:
     options = parse(parser, argv)
     from kerasnets.runs import Run
 
-    config = config_from_dict(Run(options.resume).config)
+    run = Run(options.resume)
+    config = config_from_dict(run.config)
+    finished = (run.path / "summary.json").exists() and run.status == "finished"
+    sources = [None if finished else _load(config)]
     import_tensorflow()
     from kerasnets.training.train import resume
 
     return _train(
-        lambda display: resume(options.resume, threads=options.threads, progress=display), config, options.json
+        lambda display: resume(options.resume, source=sources.pop(), threads=options.threads, progress=display),
+        config,
+        options.json,
     )
 
 

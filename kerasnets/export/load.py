@@ -5,7 +5,6 @@ calling one can read and write files with your rights. Load only what you made y
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ import tensorflow as tf
 
 from kerasnets.errors import InputError, closest
 from kerasnets.evaluation.predictor import BatchedPredictor, Predictor
+from kerasnets.export.card import CARD, read_card
 from kerasnets.models import build_model, output_kind
 from kerasnets.runs.checkpoint import checkpoint_files, load_checkpoint
+from kerasnets.runs.folder import check_model_path
 from kerasnets.runs.run import Run
 from kerasnets.training.config import load_config
 from kerasnets.training.losses import evaluated_loss
 from kerasnets.training.state import restore
 
 WHICH = ("selected", "last", "best")
-CARD = "card.json"
-_CARD_KEYS = ("name", "class_names", "image_shape", "selection", "loss", "sha256")
 
 
 def load_predictor(path: str | Path, which: str = "selected") -> BatchedPredictor:
@@ -43,15 +42,10 @@ def load_predictor(path: str | Path, which: str = "selected") -> BatchedPredicto
     path = Path(path)
     if which not in WHICH:
         raise InputError(f"which must name weights of a run. Received: '{which}'. {closest(which, WHICH)}")
+    check_model_path(path)
     if (path / "saved_model.pb").is_file() or (path / CARD).is_file():
         return _load_exported(path, which)
-    if (path / "config.yaml").is_file():
-        return _load_run(path, which)
-    what = "has neither config.yaml nor saved_model.pb" if path.is_dir() else "is no folder"
-    raise InputError(
-        f"A run folder or an exported network was expected. Received: {path}, which {what}. "
-        f"Run folders look like runs/cifar10/cifarnet-s0-1a2b3c4d, exported ones like saved_models/cifar10-cifarnet-s0."
-    )
+    return _load_run(path, which)
 
 
 def _load_run(path: Path, which: str) -> Predictor:
@@ -122,30 +116,8 @@ def exported_predictor(archive: Any, card: dict[str, Any]) -> BatchedPredictor:
         name=card["name"],
         selection=card["selection"],
         loss=card["loss"],
-        resize=card.get("config", {}).get("resize", "squash"),
+        resize=card["config"].get("resize", "squash"),
     )
-
-
-def read_card(path: str | Path) -> dict[str, Any]:
-    """Reads the ``card.json`` of an exported network.
-
-    Raises:
-        InputError: There is none, or it is damaged.
-    """
-    card = Path(path) / CARD
-    if not card.is_file():
-        raise InputError(
-            f"An exported network has a {CARD}. Received: {path}, which has none. "
-            f"Use tf.saved_model.load for a SavedModel of another maker, if you trust it."
-        )
-    try:
-        values = json.loads(card.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{card} must be JSON. Received: {error}. Export the run again.") from None
-    missing = [key for key in _CARD_KEYS if not isinstance(values, dict) or key not in values]
-    if missing:
-        raise InputError(f"{card} must say {', '.join(missing)}. Received: a card without it. Export the run again.")
-    return values
 
 
 def check_files(path: Path, expected: dict[str, str]) -> None:

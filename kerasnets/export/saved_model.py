@@ -13,8 +13,9 @@ import tensorflow as tf
 import kerasnets
 from kerasnets.errors import InputError
 from kerasnets.evaluation.predictor import Predictor, serve_log_probabilities
+from kerasnets.export.card import CARD
 from kerasnets.export.endpoints import make_serve, make_serve_bytes
-from kerasnets.export.load import CARD, exported_predictor, load_predictor, sha256
+from kerasnets.export.load import exported_predictor, load_predictor, sha256
 from kerasnets.runs.files import write_json_atomic
 from kerasnets.runs.run import Run
 from kerasnets.training.config import PLACE_FIELDS, load_config

@@ -141,6 +141,16 @@ def check_output(folder: str | Path) -> None:
         )
 
 
+def check_model_path(path: Path) -> None:
+    """Raises an `InputError` unless the folder holds a run or an exported network."""
+    if not any((path / name).is_file() for name in ("config.yaml", "saved_model.pb", "card.json")):
+        what = "has neither config.yaml nor saved_model.pb" if path.is_dir() else "is no folder"
+        raise InputError(
+            f"A run folder or an exported network was expected. Received: {path}, which {what}. Run folders look like "
+            "runs/cifar10/cifarnet-s0-1a2b3c4d, exported ones like saved_models/cifar10-cifarnet-s0."
+        )
+
+
 def check_run_path(path: Path) -> None:
     """Raises an `InputError` unless the folder holds a run (a ``config.yaml``)."""
     if not path.is_dir():

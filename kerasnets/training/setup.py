@@ -1,6 +1,8 @@
 """What a run is made of before its folder exists: data, network, optimiser, devices, and what is said about them."""
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,8 +29,10 @@ from pipelines.source import ImageSource
 from pipelines.sources import load_source
 from pipelines.splits import carve_validation, limit_train
 
-# Layers that compute their weights from images see this many.
+# Layers that compute their weights from images see this many, or as many as fit into so many bytes of float32: those
+# up to 64 x 64 x 3 all do.
 _ADAPT_IMAGES = 5_000
+_ADAPT_BYTES = 1 << 28
 _CONSTANTS = {"half": (0.5, 0.5), "none": (0.0, 1.0)}
 
 
@@ -79,6 +83,7 @@ def prepare(
     with strategy.scope():
         given, model = model, _build(config, source, precision, model)
         accept_sizes(model, config.arch, config.early_sizes, source.image_shape)
+        _accept_padding(config, source.image_shape)
         if given is None:
             _adapt(model, source, mean, std)
         optimizer = GroupedOptimizer(config, model.trainable_variables)
@@ -140,6 +145,16 @@ def _split(config: TrainConfig, source: ImageSource) -> ImageSource:
     return carve_validation(source, config.validation, config.seed)
 
 
+def _accept_padding(config: TrainConfig, image_shape: Sequence[int]) -> None:
+    """Reflected padding needs images, the early ones too, that are larger than it."""
+    side = min(*image_shape[:2], *(size for size, _ in config.early_sizes))
+    if config.crop_mode == "reflect" and config.crop_padding >= side:
+        raise InputError(
+            f"crop_padding must be smaller than the smallest images, {side:g} pixels, with crop_mode reflect. Received: "
+            f"{config.crop_padding}. Use less padding or --crop-mode zero."
+        )
+
+
 def _build(config: TrainConfig, source: ImageSource, precision: str, given: keras.Model | None) -> keras.Model:
     model = build_model(
         config.arch,
@@ -166,7 +181,8 @@ def _adapt(model: keras.Model, source: ImageSource, mean: list[float], std: list
     ours = [layer for layer in model.layers if type(layer).__module__.startswith("kerasnets.")]
     layers = [layer for layer in ours if hasattr(layer, "adapt")]
     if layers:
-        images = normalize(tf.constant(source.splits["train"].images[:_ADAPT_IMAGES]), mean, std).numpy()
+        count = min(_ADAPT_IMAGES, max(1, _ADAPT_BYTES // (4 * math.prod(source.image_shape))))
+        images = normalize(tf.constant(source.splits["train"].images[:count]), mean, std).numpy()
         for layer in layers:
             layer.adapt(images)
 
@@ -226,17 +242,19 @@ def _announce(setup: Setup, kind: str, reason: str) -> None:
 def training_stream(setup: Setup, epoch: int, step: int, size: int) -> tf.data.Dataset:
     """Returns the endless stream of training batches from a step of an epoch on, both counted from 0.
 
-    With `TrainConfig.early_sizes` all its images have the height and width ``size``.
+    With `TrainConfig.early_sizes` all its images have the height and width ``size``, and cutout shrinks with them.
     """
     config, split = setup.config, setup.source.splits["train"]
+    settings = {field.name: getattr(config, field.name) for field in fields(Augmentation)}
     if config.early_sizes:
         split = shrink_split(split, size)
-    augmentation = Augmentation(**{field.name: getattr(config, field.name) for field in fields(Augmentation)})
+        if config.cutout:
+            settings["cutout"] = max(1, round(config.cutout * size / setup.image_sizes.full))
     return training_dataset(
         split,
         batch_size=config.batch_size,
         seed=config.seed,
-        augmentation=augmentation,
+        augmentation=Augmentation(**settings),
         mean=setup.data["mean"],
         std=setup.data["std"],
         start_epoch=epoch,

@@ -62,10 +62,7 @@ def train(
     config = setup.config
     name = f"{config.arch}-s{config.seed}-{config_hash(config)}"
     with RunFolder.create(Path(config.output) / short_name(config.dataset), name, config_to_yaml(config)) as folder:
-        write_json_atomic(folder.path / "env.json", setup.environment)
-        write_json_atomic(folder.path / "data.json", setup.data)
-        if setup.source.bad_files:
-            write_bytes_atomic(folder.path / "bad_files.csv", bad_files_csv(setup.source.bad_files))
+        _write_facts(setup, folder)
         folder.log("started", command=setup.environment["command"])
         return _run(setup, folder, callbacks)
 
@@ -112,9 +109,16 @@ def resume(
             _check_data(run.data, setup.data, folder.path)
         if before:
             _tell_differences(before, setup, folder, progress)
-        write_json_atomic(folder.path / "env.json", setup.environment)
-        write_json_atomic(folder.path / "data.json", setup.data)
+        _write_facts(setup, folder)
         return _run(setup, folder, callbacks)
+
+
+def _write_facts(setup: Setup, folder: RunFolder) -> None:
+    """Writes what the run works with and on: machine, data, and the image files that were left out."""
+    write_json_atomic(folder.path / "env.json", setup.environment)
+    write_json_atomic(folder.path / "data.json", setup.data)
+    if setup.source.bad_files:
+        write_bytes_atomic(folder.path / "bad_files.csv", bad_files_csv(setup.source.bad_files))
 
 
 def _check_data(before: dict, now: dict, path: Path) -> None:

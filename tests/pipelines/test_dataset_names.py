@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines import DataError
-from pipelines.dataset_names import class_name, settle_splits, short_name, split_kind
+from pipelines.dataset_names import class_name, settle_splits, short_name, split_kind, whole_path
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,14 @@ def test_the_parts_of_splits():
 def test_splits_that_do_not_suffice(names, message):
     with pytest.raises(DataError, match=message):
         settle_splits(dict.fromkeys(names), "here", "Add one.")
+
+
+def test_paths_are_made_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert whole_path("folder:pets") == f"folder:{tmp_path}/pets"
+    assert whole_path("csv:~/list.csv") == "csv:/home/me/list.csv"
+    assert whole_path("npz:/a/b.npz") == "npz:/a/b.npz"
+    assert whole_path("tfds:./flowers") == f"tfds:{tmp_path}/flowers"
+    for name in ("tfds:beans", "tfds:cifar10/plain:1.0.0", "cifar10", "", "folder:"):
+        assert whole_path(name) == name

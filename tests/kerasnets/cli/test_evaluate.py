@@ -4,8 +4,13 @@ import json
 import math
 
 import pytest
+from PIL import Image
 
 from kerasnets.cli.evaluate import main
+from kerasnets.export.card import read_card
+from kerasnets.export.saved_model import export
+from kerasnets.training.config import TrainConfig
+from kerasnets.training.train import train
 
 
 def result_of(capsys, *words):
@@ -48,6 +53,38 @@ def test_the_table_and_the_line_say_the_same(capsys, tiny_run, tiny_summary):
     test = tiny_summary["test"]
     assert f"digits test: accuracy {test['accuracy']:.2%} ({test['correct']} of 360, 95 % interval" in lines[-1]
     assert lines[-1].endswith("weights: best validation accuracy.")
+
+
+@pytest.fixture(scope="module")
+def folder_run(tmp_path_factory):
+    """A run on a folder without a test split, of which one file in eleven is bad, and its summary."""
+    root = tmp_path_factory.mktemp("shades")
+    for number in range(22):
+        path = root / "photos" / ("dark", "light")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (9, 7), 10 * number % 100 + 120 * (number % 2)).save(path)
+    (root / "photos" / "dark" / "4.png").write_bytes(b"")
+    (root / "photos" / "light" / "5.png").write_bytes(b"")
+    settings = {"max_bad": 0.5, "image_size": 12, "resize": "crop", "channels": 1, "seed": 5, "validation": 0.2}
+    config = TrainConfig(
+        dataset=f"folder:{root / 'photos'}", arch="lazynet", epochs=2, output=str(root / "runs"), **settings
+    )
+    run = train(config)
+    return run.path, config.dataset, run.summary
+
+
+def test_a_run_on_a_folder_is_evaluated_on_its_own_split_and_size(capsys, folder_run, tmp_path):
+    run, dataset, summary = folder_run
+    assert summary["bad_files"] == 2 and (run / "bad_files.csv").is_file()
+    assert run.parent.name == "folder-photos"
+    result = result_of(capsys, run, dataset)
+    assert (result["n"], result["accuracy"]) == (summary["test"]["n"], summary["test"]["accuracy"])
+    assert result["loss"] == pytest.approx(summary["test"]["loss"], rel=1e-12)
+    held_out = result_of(capsys, run, dataset, "--split", "validation")
+    assert held_out["accuracy"] == pytest.approx(summary["best"]["val_accuracy"], abs=1e-12)
+    exported = export(run, tmp_path / "exported")
+    assert read_card(exported)["parity"]["images_from"] == "test split"
+    assert result_of(capsys, exported, dataset)["accuracy"] == summary["test"]["accuracy"]
 
 
 MISTAKES = {

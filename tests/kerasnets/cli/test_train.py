@@ -131,7 +131,7 @@ MISTAKES = {
     "digits --arch lazynet --arch-options.width 3": "Unknown option 'width' of model 'lazynet'. It has none.",
     "digits --devices gpu7": "devices must be auto, cpu or cpu:N. Received: 'gpu7'.",
     "--config missing.yaml": "--config must name a file that can be read. Received: ",
-    "cifar10 --data-dir nowhere": "The data folder must be an existing folder. Received: nowhere.",
+    "cifar10 --data-dir nowhere": "The data folder must be an existing folder. Received: /",
     "--resume runs/none": "runs/none",
     "--resume": "--resume needs a value",
     "--resume x --epochs 3": "--resume takes only --threads and --json beside it",

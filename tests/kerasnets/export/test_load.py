@@ -8,7 +8,8 @@ import pytest
 
 from kerasnets.errors import InputError
 from kerasnets.evaluation.predictor import Predictor
-from kerasnets.export.load import load_predictor, read_card
+from kerasnets.export.card import read_card
+from kerasnets.export.load import load_predictor
 from kerasnets.export.saved_model import export
 from kerasnets.models import build_model
 
@@ -181,5 +182,5 @@ def test_a_damaged_card_is_refused(saved):
         read_card(saved)
     assert "\n" not in str(caught.value)
     (saved / "card.json").write_text(json.dumps({"name": "x", "loss": "mse"}))
-    with pytest.raises(InputError, match="must say class_names, image_shape, selection, sha256"):
+    with pytest.raises(InputError, match="must say class_names, image_shape, selection, config, sha256"):
         read_card(saved)

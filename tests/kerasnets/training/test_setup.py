@@ -9,10 +9,11 @@ from kerasnets.layers import Whitening
 from kerasnets.models import MODELS, build_model
 from kerasnets.training.config import TrainConfig
 from kerasnets.training.progress import Silent
-from kerasnets.training.setup import prepare, training_stream
+from kerasnets.training.setup import _adapt, prepare, training_stream
 from pipelines.errors import DataError
 from pipelines.source import ImageSource, Split
 from pipelines.sources import load_source
+from pipelines.stored_images import StoredImages
 
 
 class Heard(Silent):
@@ -117,6 +118,29 @@ def test_layers_adapt_to_the_first_training_images(digits, monkeypatch):
     assert (setup.model.layers[2].mean.numpy() == 0).all() and (setup.model.layers[2].variance.numpy() == 1).all()
 
 
+@pytest.mark.parametrize(
+    ("image_shape", "count"), [((8, 8, 1), 5000), ((64, 64, 3), 5000), ((128, 128, 3), 1365), ((9000, 9000, 1), 1)]
+)
+def test_the_larger_the_images_the_fewer_are_adapted_to(image_shape, count, monkeypatch):
+    asked, seen = [], []
+
+    def blank(rows):
+        asked.append(len(rows))
+        return np.zeros((len(rows), 2, 2, 1), np.uint8)  # small ones, so that the test needs no memory
+
+    class Adapting(keras.layers.Layer):
+        def adapt(self, images):
+            seen.append((images.shape, images.dtype))
+
+    monkeypatch.setattr(Adapting, "__module__", "kerasnets.layers.adapting")
+    split = Split(images=StoredImages(blank, np.arange(6000), image_shape), labels=np.zeros(6000, np.int32))
+    source = ImageSource(name="toy", class_names=("a", "b"), splits={"train": split}, origin="memory")
+    inputs = keras.Input((2, 2, 1))
+    _adapt(keras.Model(inputs, Adapting()(inputs)), source, [0.5], [0.5])
+    assert asked == [count]  # 2**28 // (4 * 128 * 128 * 3)
+    assert seen == [((count, 2, 2, 1), np.float32)]
+
+
 def test_given_weights_are_not_adapted(digits, monkeypatch):
     monkeypatch.setitem(MODELS, "lazynet", adapting)
     given = build_model("lazynet", (8, 8, 1), 10, seed=77)
@@ -139,6 +163,20 @@ def test_training_stream(digits):
     later = next(iter(training_stream(setup, 1, 2, 8)))
     for value, expected in zip(later, stream[5], strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+def test_mixed_labels_have_a_share_for_each_class(digits):
+    _, labels, _ = training_stream(make(digits, mixup=0.2), 0, 0, 8).element_spec
+    assert labels.shape.as_list() == [None, 10]
+
+
+@pytest.mark.parametrize(("cutout", "size", "expected"), [(4, 8, 4), (4, 4, 2), (4, 6, 3), (1, 2, 1), (0, 4, 0)])
+def test_cutout_shrinks_with_early_images_and_crop_padding_does_not(digits, monkeypatch, cutout, size, expected):
+    asked = {}
+    monkeypatch.setattr("kerasnets.training.setup.training_dataset", lambda split, **settings: asked.update(settings))
+    monkeypatch.setattr("kerasnets.training.setup.accept_sizes", lambda *_: None)  # lazynet takes one size
+    training_stream(make(digits, early_sizes=[[size, 0.5]], cutout=cutout, crop_padding=3), 0, 0, size)
+    assert (asked["augmentation"].cutout, asked["augmentation"].crop_padding) == (expected, 3)
 
 
 def test_announcement(digits):
@@ -197,6 +235,16 @@ def tiny(side=8, **splits) -> ImageSource:
 def test_mistakes(settings, message):
     with pytest.raises((InputError, DataError), match=message):
         prepare(config(**settings), None, Silent())
+
+
+@pytest.mark.parametrize("early", [[], [[6, 0.5]]])
+def test_reflected_padding_must_be_smaller_than_all_images(digits, early):
+    side = 6 if early else 8
+    words = f"smaller than the smallest images, {side} pixels, with crop_mode reflect. Received: {side}."
+    with pytest.raises(InputError, match=words):
+        make(digits, crop_mode="reflect", crop_padding=side, early_sizes=early)
+    assert make(digits, crop_mode="reflect", crop_padding=side - 1, early_sizes=early)
+    assert make(digits, crop_padding=side, early_sizes=early)
 
 
 def test_image_too_small():

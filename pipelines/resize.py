@@ -19,7 +19,7 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     """Shrinks square images, bilinear with antialiasing.
 
     The same as `tf.image.resize` with ``antialias=True``, rounded, in a quarter of the time: a pixel is a weighted mean
-    over rows and columns, which are two matrix products.
+    over rows and columns, which are two matrix products. What an image becomes does not depend on the others.
 
     Args:
         images: (n, side, side, channels) uint8.
@@ -45,7 +45,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     shrunk = np.empty((n, size, size, channels), np.uint8)
     for start in range(0, n, _CHUNK):
         lines = images[start : start + _CHUNK].reshape(-1, height, width * channels)
-        pixels = (rows @ lines.astype(np.float32)).reshape(-1, width * channels) @ columns
+        # Two products for each image. One over the lines of all images would be another kernel's where they are few,
+        # and the last bit of a pixel, and how it is rounded, would depend on the images that it is shrunk with.
+        pixels = (rows @ lines.astype(np.float32)) @ columns
         # A weighted mean stays in 0..255 by itself.
         shrunk[start : start + _CHUNK] = np.rint(pixels).reshape(-1, size, size, channels)
     return shrunk

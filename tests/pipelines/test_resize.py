@@ -47,6 +47,13 @@ def test_more_images_than_are_computed_at_once():
         np.testing.assert_array_equal(shrunk[index], shrink(images[index : index + 1], 6)[0])
 
 
+@pytest.mark.parametrize("side, channels, size", [(32, 1, 24), (32, 3, 24), (28, 1, 20), (64, 3, 32)])
+def test_an_image_shrinks_to_the_same_bits_alone_and_among_others(side, channels, size):
+    images = random_images(300, side, side, channels)
+    alone = np.concatenate([shrink(image[None], size) for image in images])
+    np.testing.assert_array_equal(shrink(images, size), alone)
+
+
 def test_split_keeps_labels_and_alignment():
     split = Split(images=random_images(5, 8, 8, 3), labels=np.arange(5, dtype=np.int32))
     shrunk = shrink_split(split, 5)

@@ -237,14 +237,14 @@ def test_mistakes(settings, message):
         prepare(config(**settings), None, Silent())
 
 
-@pytest.mark.parametrize("early", [[], [[6, 0.5]]])
-def test_reflected_padding_must_be_smaller_than_all_images(digits, early):
-    side = 6 if early else 8
+@pytest.mark.parametrize(("early", "side"), [([], 16), ([[10, 0.5]], 10)])
+def test_reflected_padding_must_be_smaller_than_all_images(early, side):
+    settings = {"source": tiny(side=16), "limit_train": None, "early_sizes": early}
     words = f"smaller than the smallest images, {side} pixels, with crop_mode reflect. Received: {side}."
     with pytest.raises(InputError, match=words):
-        make(digits, crop_mode="reflect", crop_padding=side, early_sizes=early)
-    assert make(digits, crop_mode="reflect", crop_padding=side - 1, early_sizes=early)
-    assert make(digits, crop_padding=side, early_sizes=early)
+        make(None, crop_mode="reflect", crop_padding=side, **settings)
+    assert make(None, crop_mode="reflect", crop_padding=side - 1, **settings)
+    assert make(None, crop_padding=side, **settings)
 
 
 def test_image_too_small():

@@ -39,8 +39,12 @@ def write_bytes_atomic(path: str | Path, *parts: bytes | memoryview) -> None:
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:
-    """Writes UTF-8 text as `write_bytes_atomic` does."""
-    write_bytes_atomic(path, text.encode())
+    """Writes UTF-8 text as `write_bytes_atomic` does.
+
+    Bytes of a file name that are no UTF-8, which Python keeps as lone surrogates, are written as ``\\udcff``: in JSON
+    that is the escape of what it was.
+    """
+    write_bytes_atomic(path, text.encode(errors="backslashreplace"))
 
 
 def write_json_atomic(path: str | Path, value: Any) -> None:

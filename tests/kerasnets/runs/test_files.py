@@ -113,6 +113,16 @@ def test_text_is_utf_8(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"Gr\xc3\xbc\xc3\x9fe\n"
 
 
+def test_a_file_name_that_is_no_utf_8_can_be_written(tmp_path):
+    name = os.fsdecode(b"pets\xff \xc3\xa9")
+    write_json_atomic(tmp_path / "file", {"origin": name, name: 1})
+    text = (tmp_path / "file").read_text(encoding="utf-8")
+    assert json.loads(text) == {"origin": name, name: 1}
+    assert "pets\\udcff é" in text
+    write_text_atomic(tmp_path / "file", name)
+    assert (tmp_path / "file").read_bytes() == b"pets\\udcff \xc3\xa9"
+
+
 def test_json_has_no_nan(tmp_path):
     value = {"loss": math.nan, "list": [math.inf, (1.5, -math.inf)], "name": "é", "n": 3, "yes": True, "none": None}
     write_json_atomic(tmp_path / "file", value)

@@ -239,7 +239,8 @@ def test_mistakes(settings, message):
 
 @pytest.mark.parametrize(("early", "side"), [([], 16), ([[10, 0.5]], 10)])
 def test_reflected_padding_must_be_smaller_than_all_images(early, side):
-    settings = {"source": tiny(side=16), "limit_train": None, "early_sizes": early}
+    settings = {"source": tiny(side=16), "limit_train": None, "early_sizes": early, "arch": "speednet"}
+    settings["arch_options"] = {"width": 4}
     words = f"smaller than the smallest images, {side} pixels, with crop_mode reflect. Received: {side}."
     with pytest.raises(InputError, match=words):
         make(None, crop_mode="reflect", crop_padding=side, **settings)

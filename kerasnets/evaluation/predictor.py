@@ -10,6 +10,7 @@ import tensorflow as tf
 from kerasnets.errors import InputError, closest
 from kerasnets.models import output_kind
 from pipelines.augment import normalize
+from pipelines.stored_images import StoredImages
 
 BATCH_SIZE = 250
 TTA = ("none", "flip", "flip+shift", "adaptive")
@@ -19,7 +20,7 @@ _SHIFTS = {
     "flip+shift": (math.inf, 0.5, ((-1, -1), (1, 1))),
     "adaptive": (0.3, 0.8, ((-1, -1), (1, 1), (-1, 1), (1, -1))),
 }
-# Batches that are held at once.
+# Batches whose answers are held at once. Their images are not: each batch is read when its turn comes.
 _BLOCK = 40
 
 
@@ -86,12 +87,13 @@ class BatchedPredictor:
         self.resize = resize
 
     def log_probabilities(
-        self, images: np.ndarray | tf.data.Dataset, batch_size: int = BATCH_SIZE, tta: str = "none"
+        self, images: np.ndarray | StoredImages | tf.data.Dataset, batch_size: int = BATCH_SIZE, tta: str = "none"
     ) -> np.ndarray:
         """Natural logarithms of the class probabilities.
 
         Args:
-            images: (n, height, width, channels) uint8, or a data set of batches of (uint8 images, labels).
+            images: (n, height, width, channels) uint8, or a data set of batches of (uint8 images, labels). Of
+                `StoredImages` one batch at a time is read, and read again if its shifted views are asked for.
             batch_size: Images in one call of the function.
             tta: Test-time augmentation: ``none``; ``flip`` averages the probabilities of the image and its mirror
                 image; ``flip+shift`` gives half the weight to that, and a quarter each to the same pair shifted by one
@@ -112,7 +114,7 @@ class BatchedPredictor:
         return self.with_and_without_tta(images, batch_size, tta)[0]
 
     def with_and_without_tta(
-        self, images: np.ndarray | tf.data.Dataset, batch_size: int, tta: str
+        self, images: np.ndarray | StoredImages | tf.data.Dataset, batch_size: int, tta: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """Both answers at the price of one, because the first view of an image is the image itself.
 
@@ -125,13 +127,16 @@ class BatchedPredictor:
             raise InputError(
                 f"tta must be the name of a test-time augmentation. Received: '{tta}'. {closest(tta, TTA)}"
             )
-        parts = [self._block(block, batch_size, tta) for block in self._blocks(images, batch_size)]
+        parts = [self._block(*block, batch_size, tta) for block in self._blocks(images, batch_size)]
         if not parts:
             return (np.zeros((0, len(self.class_names)), np.float32),) * 2
         averaged, plain = zip(*parts, strict=True)
         return np.concatenate(averaged), np.concatenate(plain)
 
-    def _blocks(self, images: np.ndarray | tf.data.Dataset, batch_size: int) -> Iterator[np.ndarray]:
+    def _blocks(
+        self, images: np.ndarray | StoredImages | tf.data.Dataset, batch_size: int
+    ) -> Iterator[tuple[np.ndarray | StoredImages, np.ndarray]]:
+        """Images, and the places in them of those that are answered together."""
         if isinstance(images, tf.data.Dataset):
             for batch, _ in images:
                 yield from self._blocks(batch.numpy(), batch_size)
@@ -142,25 +147,30 @@ class BatchedPredictor:
                 f"Received: {images.dtype} {images.shape}. Use a data set of that shape, or convert the images."
             )
         for start in range(0, len(images), _BLOCK * batch_size):
-            yield images[start : start + _BLOCK * batch_size]
+            yield images, np.arange(start, min(start + _BLOCK * batch_size, len(images)))
 
-    def _block(self, images: np.ndarray, batch_size: int, tta: str) -> tuple[np.ndarray, np.ndarray]:
-        views = self._answers(images, batch_size, _itself if tta == "none" else _mirrored)
+    def _block(
+        self, images: np.ndarray | StoredImages, places: np.ndarray, batch_size: int, tta: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        views = self._answers(images, places, batch_size, _itself if tta == "none" else _mirrored)
         averaged = _mean(views)
         if tta in _SHIFTS:
             doubt, share, shifts = _SHIFTS[tta]
             low, high = np.sort(np.exp(averaged), axis=1)[:, -2:].T
             doubtful = np.flatnonzero(high - low < doubt)
             if len(doubtful):
-                shifted = _mean(self._answers(images[doubtful], batch_size, lambda part: _shifted(part, shifts)))
+                again = self._answers(images, places[doubtful], batch_size, lambda part: _shifted(part, shifts))
+                shifted = _mean(again)
                 averaged[doubtful] = _mean([averaged[doubtful], shifted], [1 - share, share])
         return averaged, views[0]
 
-    def _answers(self, images: np.ndarray, batch_size: int, views: Callable) -> list[np.ndarray]:
-        """The function's answers to each view of the images, (n, classes) each."""
+    def _answers(
+        self, images: np.ndarray | StoredImages, places: np.ndarray, batch_size: int, views: Callable
+    ) -> list[np.ndarray]:
+        """The function's answers to each view of the images at these places, (len(places), classes) each."""
         answers = []
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
+        for start in range(0, len(places), batch_size):
+            batch = images[places[start : start + batch_size]]
             filled = np.pad(batch, [(0, batch_size - len(batch))] + [(0, 0)] * 3)
             answers.append([self.function(tf.constant(view)).numpy()[: len(batch)] for view in views(filled)])
         return [np.concatenate(parts) for parts in zip(*answers, strict=True)]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasnets.errors import InputError
 from kerasnets.evaluation.predictor import TTA, BatchedPredictor, Predictor, serve_log_probabilities
+from pipelines.stored_images import StoredImages
 
 SHAPE = (6, 5, 3)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -174,6 +175,28 @@ def test_adaptive_asks_only_as_often_as_needed(images):
     doubtful = (ranked[:, -1] - ranked[:, -2] < 0.3).sum()
     assert len(calls) == 2 * 6 + 8 * -(-doubtful // 4)
     assert set(calls) == {4}  # batches that are not full are filled up
+
+
+@pytest.mark.parametrize("tta", TTA)
+def test_stored_images_are_read_batch_by_batch(images, tta):
+    read = []
+    stored = StoredImages(lambda rows: read.append(rows.tolist()) or images[rows], np.arange(23), SHAPE)
+    network = predictor()
+    answers = network.with_and_without_tta(stored, 4, tta)
+    for answer, expected in zip(answers, network.with_and_without_tta(images, 4, tta), strict=True):
+        np.testing.assert_array_equal(answer, expected)
+    assert max(map(len, read)) == 4
+    assert read[:6] == [list(range(start, min(start + 4, 23))) for start in range(0, 23, 4)]
+    again = sum(map(len, read[6:]))
+    assert again == {"none": 0, "flip": 0, "flip+shift": 23}.get(tta, again)
+
+
+@pytest.mark.parametrize("tta", TTA)
+def test_how_many_answers_are_held_makes_no_difference(images, tta, monkeypatch):
+    whole = predictor().with_and_without_tta(images, 4, tta)
+    monkeypatch.setattr("kerasnets.evaluation.predictor._BLOCK", 2)
+    for answer, expected in zip(predictor().with_and_without_tta(images, 4, tta), whole, strict=True):
+        np.testing.assert_array_equal(answer, expected)
 
 
 @pytest.mark.parametrize("tta", TTA)

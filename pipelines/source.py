@@ -10,7 +10,8 @@ import numpy as np
 from pipelines.errors import DataError
 from pipelines.stored_images import StoredImages
 
-_CHUNK = 4096  # images whose pixels are counted at once: keeps the int64 copy that bincount makes small
+# Pixel values that are counted at once. bincount copies those of one channel to int64: 9 bytes for each of them.
+_CHUNK_BYTES = 1 << 24
 
 
 # TensorFlow's kernels read vectors of this many bytes at a time.
@@ -147,8 +148,9 @@ class ImageSource:
                 f"Split '{split}' of '{self.name}' must not be empty. Received: 0 images. Take another split."
             )
         counts = np.zeros((images.shape[-1], 256), np.int64)
-        for start in range(0, len(images), _CHUNK):
-            part = images[start : start + _CHUNK]
+        chunk = max(1, _CHUNK_BYTES // math.prod(images.shape[1:]))
+        for start in range(0, len(images), chunk):
+            part = images[start : start + chunk]
             for channel, own in enumerate(counts):
                 own += np.bincount(part[..., channel].ravel(), minlength=256)
         values = np.arange(256) / 255

@@ -34,7 +34,8 @@ def test_take_keeps_images_and_labels_together():
 
 
 @pytest.mark.parametrize("n, shape", [(3, (5, 4, 3)), (9000, (2, 3, 1))])
-def test_channel_statistics_equal_numpy_over_several_chunks(n, shape):
+def test_channel_statistics_equal_numpy_over_several_chunks(n, shape, monkeypatch):
+    monkeypatch.setattr("pipelines.source._CHUNK_BYTES", 10_000)
     source = make_source(train=make_split([0] * n, shape), test=make_split([0], shape))
     pixels = source.splits["train"].images.reshape(-1, shape[2]) / 255
     mean, std = source.channel_statistics()
@@ -99,6 +100,20 @@ def test_images_are_aligned_and_contiguous():
 def test_aligned_images_are_not_copied():
     split = Split(images=np.zeros((3, 5, 4, 1), np.uint8), labels=np.zeros(3, np.int32))
     assert Split(images=split.images, labels=split.labels).images is split.images
+
+
+@pytest.mark.parametrize(("shape", "at_once"), [((512, 512, 3), 21), ((5000, 5000, 1), 1)])
+def test_the_larger_the_images_the_fewer_are_counted_at_once(shape, at_once):
+    read = []
+
+    def blank(rows):
+        read.append(len(rows))
+        return np.full((len(rows), 1, 1, shape[2]), 255, np.uint8)  # small ones, so that the test needs no memory
+
+    images = StoredImages(blank, np.arange(at_once + 1), shape)
+    source = make_source(train=Split(images=images, labels=np.zeros(at_once + 1, np.int32)))
+    assert source.channel_statistics() == ((1.0,) * shape[2], (0.0,) * shape[2])
+    assert read == [at_once, 1]  # 2**24 // (512 * 512 * 3), and one that is larger than the budget
 
 
 def test_statistics_of_stored_images_are_those_of_the_array():

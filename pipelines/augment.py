@@ -1,121 +1,22 @@
-"""Batched augmentation of training images: what there is, the one order it comes in, and normalisation.
+"""Batched augmentation of training images in the one order that `Augmentation` declares, and normalisation.
 
 The operations stand in files of their own, augment_*.py: functions that draw every example's parameters for an epoch,
 and functions that apply them to a batch.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.augment_color import change_color, draw_color
-from pipelines.augment_crop import CROP_MODES, FLIPS, crop_and_flip, draw_crops, draw_flips
+from pipelines.augment_crop import crop_and_flip, draw_crops, draw_flips
 from pipelines.augment_erase import draw_cutout, draw_erasing, fill_boxes
 from pipelines.augment_geometry import draw_affine, warp
 from pipelines.augment_mix import draw_mix
-from pipelines.augment_policy import MAX_MAGNITUDE, POLICIES, apply_policy, draw_policy
+from pipelines.augment_policy import apply_policy, draw_policy
+from pipelines.augmentation import Augmentation
 from pipelines.errors import DataError
-
-_CHOICES = {"crop_mode": CROP_MODES, "flip": FLIPS, "policy": POLICIES}
-_RANGES = {
-    "crop_padding": (0, math.inf, "4 is usual for 32x32 images."),
-    "policy_operations": (1, 16, "2 is usual."),
-    "policy_magnitude": (0, MAX_MAGNITUDE, "9 is usual."),
-    "rotation": (0, 180, "15 is a common start."),
-    "translation": (0, 1, "0.1 is a common start."),
-    "zoom": (0, 0.99, "0.1 is a common start."),
-    "brightness": (0, 1, "0.2 is a common start."),
-    "contrast": (0, 1, "0.2 is a common start."),
-    "saturation": (0, 1, "0.2 is a common start."),
-    "hue": (0, 0.5, "0.05 is a common start."),
-    "cutout": (0, math.inf, "A quarter of the side is usual."),
-    "random_erasing": (0, 1, "0.25 is usual."),
-    "mixup": (0, 100, "0.2 is usual."),
-    "cutmix": (0, 100, "1 is usual."),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """How training images are varied. What is 0 or "none" is off and costs nothing.
-
-    Whatever the order in which fields are given, an image goes through
-
-    1. crop, then flip;
-    2. zoom and rotation about the centre, then translation: one bilinear interpolation, black outside the image;
-    3. the operations of the policy, in the order drawn, with nearest pixels and black outside the image;
-    4. brightness, contrast, saturation, then hue: one linear map, clipped once;
-    5. cutout, then random erasing, both with the mean colour, which normalisation makes 0;
-    6. mixup or cutmix with another training image that has gone through 1 to 5 as it does itself in that epoch.
-
-    Every step rounds to whole values from 0 to 255 but mixup, which does not round.
-
-    Attributes:
-        crop_padding: Pixels added on each side before a random window of the original size is cut; 0 means no crop.
-        crop_mode: What the padding holds: "zero" (black) or "reflect" (the image mirrored about its edge pixels).
-        flip: "none"; "random" (mirrored left to right with probability 1/2, anew each epoch); or "alternating"
-            (a random half in the first epoch, the other half in the next, and so on).
-        policy: "none"; "randaugment" (`policy_operations` random operations at `policy_magnitude`); or
-            "trivialaugment" (one random operation at a random magnitude). See `augment_policy.OPERATIONS`.
-        policy_operations: From 1 (randaugment).
-        policy_magnitude: From 0 to 30 (randaugment).
-        rotation: Largest angle in degrees, either way.
-        translation: Largest shift, as a share of the height and of the width.
-        zoom: Largest change of scale, as a share.
-        brightness: Largest change of brightness, as a share.
-        contrast: Largest change of the distance from the image's mean grey, as a share.
-        saturation: Largest change of the distance from each pixel's grey, as a share. It and hue change images with
-            three channels; for others they do nothing.
-        hue: Largest turn of the hue, as a share of the colour circle.
-        cutout: Side in pixels of the square that is blanked.
-        random_erasing: Probability that a random rectangle is blanked.
-        mixup: Alpha of the beta distribution of an image's own share.
-        cutmix: Alpha of the beta distribution of the share that is not pasted over; with mixup each image gets one of
-            the two, with probability 1/2.
-
-    Raises:
-        DataError: A field has another value.
-
-    Source: alternating flip, Jordan 2024 (arXiv:2404.00498), section 3.6. The others' stand with their functions.
-    """
-
-    crop_padding: int = 0
-    crop_mode: str = "zero"
-    flip: str = "none"
-    policy: str = "none"
-    policy_operations: int = 2
-    policy_magnitude: int = 9
-    rotation: float = 0.0
-    translation: float = 0.0
-    zoom: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    cutout: int = 0
-    random_erasing: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-
-    def __post_init__(self):
-        for field, (low, high, remedy) in _RANGES.items():
-            value = getattr(self, field)
-            if not low <= value <= high:
-                allowed = f"{low} or more" if high == math.inf else f"from {low} to {high}"
-                raise DataError(f"{field} must be {allowed}. Received: {value}. {remedy}")
-        for field, known in _CHOICES.items():
-            if getattr(self, field) not in known:
-                raise DataError(
-                    f"{field} must be one of {', '.join(known)}. Received: {getattr(self, field)!r}. Choose one."
-                )
-
-    @property
-    def mixes(self) -> bool:
-        """Whether labels are mixed, too."""
-        return self.mixup > 0 or self.cutmix > 0
 
 
 def draw_augmentation(

@@ -5,9 +5,6 @@ import tensorflow as tf
 from pipelines.augment_seeds import ALTERNATING_STREAM, CROP_STREAM, FLIP_STREAM, stream_seed
 from pipelines.errors import DataError
 
-CROP_MODES = ("zero", "reflect")
-FLIPS = ("none", "random", "alternating")
-
 
 def draw_crops(num_examples: int, padding: int, *, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
     """The top left corners of every example's crop in one epoch.

@@ -11,14 +11,13 @@ from pipelines.augment_color import GREY, change_color, rounded_maps
 from pipelines.augment_geometry import affine_maps, warp_nearest
 from pipelines.augment_seeds import POLICY_STREAM, draw_uniform
 from pipelines.augment_tones import autocontrast, equalize, posterize, sharpen, solarize
+from pipelines.augmentation import MAX_MAGNITUDE
 
-POLICIES = ("none", "randaugment", "trivialaugment")
 OPERATIONS = (
     *("identity", "shear_x", "shear_y", "translate_x", "translate_y", "rotate"),
     *("brightness", "color", "contrast", "sharpness"),
     *("posterize", "solarize", "autocontrast", "equalize"),
 )
-MAX_MAGNITUDE = 30
 # Those whose strength is negative for a random half of the images.
 _SIGNED = range(OPERATIONS.index("shear_x"), OPERATIONS.index("sharpness") + 1)
 # Operations of one kind run together: identity, geometry, colour, and the others one by one.

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from kerasnets.errors import InputError, closest
+from pipelines.augmentation import RANGES as AUGMENTATION_RANGES
 from pipelines.reading import Reading
 
 # Settings that say where and how fast a run happens, not what it computes: two runs that differ only here are the same.
@@ -65,7 +66,8 @@ class TrainConfig:
         crop_mode: What the padding holds.
         flip: Horizontal flip: of a random half of the images, or of each image in every other epoch.
         policy: Random operations on whole images: randaugment applies policy_operations of them at
-            policy_magnitude, trivialaugment one at a random magnitude.
+            policy_magnitude, trivialaugment one at a random magnitude (its translation goes up to 32 pixels whatever
+            the size of the images, as published).
         policy_operations: Operations one after the other (randaugment).
         policy_magnitude: Their strength from 0 to 30 (randaugment).
         rotation: Largest angle in degrees, either way; 0 is off, as for all that follow.
@@ -75,14 +77,15 @@ class TrainConfig:
         contrast: Largest change of contrast: 0.2 multiplies the distance from the image's mean grey by 0.8 to 1.2.
         saturation: Largest change of saturation, likewise from each pixel's grey.
         hue: Largest turn of the hue, as a share of the colour circle, at most 0.5.
-        cutout: Side in pixels of a square that is blanked at a random place.
-        random_erasing: Probability that a random rectangle is blanked.
-        mixup: Alpha of the beta distribution that mixes each image and its label with another's.
+        cutout: Side in pixels of a square at a random place that is blanked with the mean of the normalisation.
+        random_erasing: Probability that a random rectangle is blanked likewise.
+        mixup: Alpha of the beta distribution that mixes each image and its label with another's. With it or cutmix the
+            train loss is that of mixed targets, and the train accuracy counts the class with the larger share.
         cutmix: Alpha of the beta distribution that decides how much of another image is pasted in; with mixup each
             image gets one of the two.
         early_sizes: Pairs [size, share]: until that share of the epochs is over (rounded to whole epochs), the images
-            are shrunk to size x size; the shares rise, and the rest of the run has images of full size. With max_time
-            the epochs are those that fit into it.
+            are shrunk to size x size; the shares rise, and the rest of the run has images of full size. cutout shrinks
+            with the images, crop_padding does not. With max_time the epochs are those that fit into it.
         normalization: Mean and standard deviation a channel: the training images' own (dataset), 0.5 and 0.5 (half),
             0 and 1, which leaves the images in [0, 1] (none), or those given.
         normalization_mean: Mean of each channel in [0, 1], for normalization given.
@@ -258,20 +261,6 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "channels": (1, 3, "1 is grey, 3 is colour."),
     "max_bad": (0, 1, "0.01 allows one file in a hundred."),
     "cache_bytes": (0, 1e18, ""),
-    "crop_padding": (0, 1000, ""),
-    "policy_operations": (1, 16, "2 is usual."),
-    "policy_magnitude": (0, 30, "9 is usual."),
-    "rotation": (0, 180, "15 is a common start."),
-    "translation": (0, 1, "0.1 is a common start."),
-    "zoom": (0, 0.99, "0.1 is a common start."),
-    "brightness": (0, 1, "0.2 is a common start."),
-    "contrast": (0, 1, "0.2 is a common start."),
-    "saturation": (0, 1, "0.2 is a common start."),
-    "hue": (0, 0.5, "0.05 is a common start."),
-    "cutout": (0, 4096, "A quarter of the side is usual."),
-    "random_erasing": (0, 1, "0.25 is usual."),
-    "mixup": (0, 100, "0.2 is usual."),
-    "cutmix": (0, 100, "1 is usual."),
     "validation": (0, 0.9, "0.1 holds out a tenth of the training images."),
     "limit_train": (1, 1e12, ""),
     "early_stopping": (0, 1_000_000, ""),
@@ -279,6 +268,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "threads": (0, 4096, "0 uses all."),
     "checkpoint_seconds": (0, 1e9, ""),
 }
+_RANGES |= AUGMENTATION_RANGES
 _OPTIONAL = ("image_size", "channels", "cache_bytes", "bias_weight_decay", "limit_train")
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasnets.training.config import TrainConfig
 from pipelines import Augmentation, DataError, normalize
 from pipelines.augment import augment, draw_augmentation
 from pipelines.augment_color import change_color
@@ -67,12 +66,6 @@ def numpy_draws(augmentation, count=N, shape=(9, 7, 3), seed=5, epoch=3):
 def assert_same(first, second):
     assert first.keys() == second.keys()
     assert all(first[name].tobytes() == second[name].tobytes() for name in first)
-
-
-def test_fields_are_those_of_the_training_configuration():
-    config = TrainConfig(dataset="digits", arch="lazynet")
-    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(Augmentation)}
-    assert Augmentation(**fields) == Augmentation()
 
 
 @pytest.mark.parametrize("augmentation", ALONE.values(), ids=ALONE)
@@ -184,37 +177,3 @@ def test_normalize_works_where_the_image_size_is_unknown():
 def test_statistics_that_do_not_fit_the_channels_are_refused(mean, std):
     with pytest.raises(DataError, match="mean and std must hold 3 finite values each"):
         normalize(tf.zeros((1, 4, 4, 3), tf.uint8), mean, std)
-
-
-@pytest.mark.parametrize("field, value", [("crop_mode", "mirror"), ("flip", True), ("policy", "autoaugment")])
-def test_an_unknown_choice_is_refused_with_the_known_ones(field, value):
-    with pytest.raises(DataError, match=f"{field} must be one of .* Received: {value!r}"):
-        Augmentation(**{field: value})
-
-
-def test_negative_padding_is_refused():
-    with pytest.raises(DataError, match="crop_padding must be 0 or more. Received: -1"):
-        Augmentation(crop_padding=-1)
-
-
-@pytest.mark.parametrize(
-    "field, value, allowed",
-    [
-        ("policy_operations", 0, "from 1 to 16"),
-        ("policy_magnitude", 31, "from 0 to 30"),
-        ("rotation", 181, "from 0 to 180"),
-        ("translation", 1.1, "from 0 to 1"),
-        ("zoom", 1, "from 0 to 0.99"),
-        ("brightness", -0.1, "from 0 to 1"),
-        ("contrast", 1.1, "from 0 to 1"),
-        ("saturation", float("nan"), "from 0 to 1"),
-        ("hue", 0.6, "from 0 to 0.5"),
-        ("cutout", -1, "0 or more"),
-        ("random_erasing", 2, "from 0 to 1"),
-        ("mixup", 101, "from 0 to 100"),
-        ("cutmix", -1, "from 0 to 100"),
-    ],
-)
-def test_values_out_of_range_are_refused(field, value, allowed):
-    with pytest.raises(DataError, match=f"{field} must be {allowed}. Received: {value}"):
-        Augmentation(**{field: value})

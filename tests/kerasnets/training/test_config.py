@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import typing
 
 import pytest
 
@@ -16,6 +17,7 @@ from kerasnets.training.config import (
     load_config,
     parse_seconds,
 )
+from pipelines.augmentation import CHOICES
 from pipelines.reading import Reading
 
 
@@ -110,6 +112,16 @@ def test_only_two_numbers_may_be_left_out():
 def test_choices(name, value, answer):
     with pytest.raises(InputError, match=rf"{name} must be one of the known. Received: .*{answer}"):
         config(**{name: value})
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_choices_are_those_of_the_augmentation(name):
+    assert typing.get_args(TrainConfig.__dataclass_fields__[name].type) == CHOICES[name]
+
+
+def test_remedies_are_those_of_the_augmentation():
+    with pytest.raises(InputError, match="crop_padding must be .* Received: -1. 4 is usual for 32x32 images."):
+        config(crop_padding=-1)
 
 
 def test_truth_values():

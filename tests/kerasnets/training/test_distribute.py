@@ -13,7 +13,7 @@ from kerasnets.errors import InputError
 from kerasnets.training.distribute import make_strategy, set_threads
 
 SCRIPT = """
-import json, sys
+import dataclasses, json, sys
 import numpy as np
 import keras
 import tensorflow as tf
@@ -30,6 +30,9 @@ from kerasnets.runs.checkpoint import load_newest
 from kerasnets.training.config import TrainConfig
 from kerasnets.training.interrupt import Interrupted
 from kerasnets.training.train import train, resume
+from pipelines.source import Split
+from pipelines.sources import load_source
+from pipelines.stored_images import StoredImages
 
 def normnet(image_shape, num_classes, dropout=0.0):
     inputs = keras.Input(image_shape)
@@ -72,12 +75,26 @@ class Look(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         copies = [strategy.experimental_local_results(weight.value) for weight in self.model.weights]
         seen["spread"] = max(float(np.abs(first.numpy() - second.numpy()).max()) for first, second in copies)
-whole = train(config("cpu:2", arch="dropnet", optimizer="muon", early_sizes=[[6, 0.5]]), callbacks=[Look()])
+mixed = config("cpu:2", arch="dropnet", optimizer="muon", early_sizes=[[6, 0.5]], mixup=0.2, cutmix=1.0,
+               policy="trivialaugment", cutout=2)
+whole = train(mixed, callbacks=[Look()])
 result["spread"] = seen["spread"]
+
+# The run that is stopped reads its training images batch by batch.
+digits = load_source("digits")
+held = digits.splits["train"]
+reads = []
+def read(rows):
+    reads.append(len(rows))
+    return held.images[rows]
+stored = StoredImages(read, np.arange(len(held)), held.images.shape[1:])
+splits = {**digits.splits, "train": Split(images=stored, labels=held.labels)}
+source = dataclasses.replace(digits, splits=splits)
 try:
-    train(config("cpu:2", arch="dropnet", optimizer="muon", early_sizes=[[6, 0.5]]), callbacks=[Stop()])
+    train(mixed, source=source, callbacks=[Stop()])
 except Interrupted as stop:
-    again = resume(stop.run_path)
+    again = resume(stop.run_path, source=source)
+result["read_in_batches"] = any(count < 30 for count in reads)
 result["resumed"] = all(np.array_equal(arrays(again)[name], value) for name, value in arrays(whole).items())
 
 # Dropout masks differ between the replicas.
@@ -128,7 +145,9 @@ def test_replicas_stay_equal(result):
     assert result["spread"] == 0.0
 
 
-def test_resume_under_a_strategy_is_exact(result):
+def test_resume_under_a_strategy_is_exact_with_everything_on_and_wherever_the_images_are(result):
+    """The uninterrupted run has its images in memory; both shrink, augment and mix them."""
+    assert result["read_in_batches"]
     assert result["resumed"]
 
 

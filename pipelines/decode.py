@@ -101,6 +101,7 @@ def decode_bytes(content: bytes, image_shape: Sequence[int], resize: str = "squa
 
     Raises:
         BadImage: It cannot be used as an image.
+        MemoryError: There is none left, which says nothing about the image.
     """
     height, width, channels = image_shape
     with _open(content) as image:
@@ -109,6 +110,8 @@ def decode_bytes(content: bytes, image_shape: Sequence[int], resize: str = "squa
         try:
             image.draft(None, (2 * max(height, width),) * 2)
             return np.asarray(_resize(_convert(image, channels), (width, height), resize)).reshape(image_shape)
+        except MemoryError:
+            raise
         except Exception as error:
             # Pillow's decoders raise almost anything on damaged bytes. Nothing goes on from here.
             raise BadImage("damaged", _words(error)) from error

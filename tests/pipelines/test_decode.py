@@ -206,6 +206,15 @@ def test_what_is_cut_off_at_any_place(tmp_path, kind):
         assert caught.value.kind in ("damaged", "no image") and caught.value.reason
 
 
+def test_want_of_memory_is_no_damage(tmp_path, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(decode, "_convert", full)
+    with pytest.raises(MemoryError):
+        decode_image(save(tmp_path / "good.png", gradient()), (8, 6, 3))
+
+
 def test_a_wrong_ending_does_not_matter(tmp_path):
     file = save(tmp_path / "a.png", gradient())
     file.rename(tmp_path / "a.jpg")

@@ -1,5 +1,6 @@
 """Many image files to arrays: decoded on all cores, in parts that come in order."""
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -19,12 +20,16 @@ import numpy as np
 from pipelines.cores import usable_cores
 from pipelines.decode import BadImage, decode_bytes, read_ahead, read_image_file
 
-# Files that are decoded at a time: enough that handing them out costs nothing.
+# Files that are decoded at a time, at most: enough that handing them out costs nothing.
 _PART = 64
+# Pixels of them, at most, unless a single image has more. Images of up to 256x256 in colour are not held back by it.
+_PART_BYTES = 1 << 24
 # From here on starting a process for each core, half a second, is worth it: threads wait for each other in Python.
 _FILES_FOR_PROCESSES = 4_000
 # Parts that may be finished or under way beyond the one that is asked for; bounds the memory.
 _PARTS_AHEAD = 8
+# A process whose answer is no answer has ended or is about to.
+_SECONDS_TO_END = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,23 +50,29 @@ class DecodedPart:
     digests: list[bytes]
 
 
-def decode_in_parts(paths: Sequence[Path], image_shape: Sequence[int], resize: str = "squash") -> Iterator[DecodedPart]:
+def decode_in_parts(
+    paths: Sequence[Path], image_shape: Sequence[int], resize: str = "squash", *, processes: bool = True
+) -> Iterator[DecodedPart]:
     """Decodes files on all cores, a few parts ahead of whoever takes them.
 
     Args:
         paths: The files.
         image_shape: (height, width, 1 or 3).
         resize: See `pipelines.decode.decode_bytes`.
+        processes: Whether to start processes if the files are many; for whoever calls again and again, threads are
+            better even then.
 
     Yields:
         The parts, in the order of `paths`.
 
     Raises:
-        OSError: A process that decodes was killed.
+        OSError: A process that decodes has ended.
+        MemoryError: There was none left for an image.
     """
     cores, waiting = usable_cores(), deque()
-    slots_shape = (_PARTS_AHEAD + 1, _PART, *image_shape)
-    if len(paths) < _FILES_FOR_PROCESSES:
+    part = max(1, min(_PART, _PART_BYTES // prod(image_shape)))
+    slots_shape = (_PARTS_AHEAD + 1, part, *image_shape)
+    if len(paths) < _FILES_FOR_PROCESSES or not processes:
         workers, slots = None, np.empty(slots_shape, np.uint8)
         decode: Callable = _decode_into
     else:
@@ -69,10 +80,10 @@ def decode_in_parts(paths: Sequence[Path], image_shape: Sequence[int], resize: s
         decode, slots = workers.decode, workers.slots
     with ThreadPoolExecutor(cores) as pool:
         try:
-            for number, start in enumerate(range(0, len(paths), _PART)):
+            for number, start in enumerate(range(0, len(paths), part)):
                 # The part that had this slot before has been taken, and given back by asking for another.
                 slot = slots[number % len(slots)] if workers is None else number % len(slots)
-                waiting.append(pool.submit(decode, slot, start, paths[start : start + _PART], resize))
+                waiting.append(pool.submit(decode, slot, start, paths[start : start + part], resize))
                 if len(waiting) > _PARTS_AHEAD:
                     yield _taken(waiting, slots)
             while waiting:
@@ -85,7 +96,7 @@ def decode_in_parts(paths: Sequence[Path], image_shape: Sequence[int], resize: s
 
 def _taken(waiting: deque[Future], slots: np.ndarray) -> DecodedPart:
     start, good, bad, digests = waiting.popleft().result()
-    slot = slots[start // _PART % len(slots)]
+    slot = slots[start // slots.shape[1] % len(slots)]
     return DecodedPart(start=start, images=slot[:good], bad=bad, digests=digests)
 
 
@@ -126,21 +137,18 @@ class _Workers:
             self.slots = _mapped(memory, slots_shape)
             code = f"from pipelines.image_files import serve; serve({memory}, {tuple(slots_shape)})"
             folder = str(Path(__file__).resolve().parents[1])
-            self._processes = [
-                subprocess.Popen(
-                    [sys.executable, "-c", code],
-                    cwd=folder,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    pass_fds=(memory,),
-                    # Ctrl-C is for whoever asks; these then find their input closed.
-                    start_new_session=True,
-                )
-                for _ in range(count)
-            ]
+            self._processes: list[subprocess.Popen] = []
+            try:
+                for _ in range(count):
+                    self._processes.append(_started(code, folder, memory))
+            except BaseException:
+                self.close()
+                raise
         finally:
             os.close(memory)
-        self._idle: queue.SimpleQueue[subprocess.Popen] = queue.SimpleQueue()
+        # One entry for each thread that asks, so that none waits for ever: a process that ended is replaced by None.
+        self._idle: queue.SimpleQueue[subprocess.Popen | None] = queue.SimpleQueue()
+        self._ended = "A process that decodes images gave no answer"
         for process in self._processes:
             self._idle.put(process)
 
@@ -148,20 +156,58 @@ class _Workers:
         """As `_decode_into`, with the number of a slot."""
         process = self._idle.get()
         try:
-            pickle.dump((slot, start, [os.path.abspath(path) for path in paths], resize), process.stdin)
-            process.stdin.flush()
-            return pickle.load(process.stdout)
-        except (EOFError, BrokenPipeError) as error:
-            raise OSError("A process that decodes images was killed, perhaps for want of memory") from error
+            if process is None:
+                raise OSError(self._ended)
+            answer = self._ask(process, (slot, start, [os.path.abspath(path) for path in paths], resize))
+        except BaseException:
+            process = None
+            raise
         finally:
             self._idle.put(process)
+        if isinstance(answer, MemoryError):
+            raise answer
+        return answer
+
+    def _ask(self, process: subprocess.Popen, work: tuple) -> tuple[int, int, list, list] | MemoryError:
+        try:
+            pickle.dump(work, process.stdin)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            self._ended = _how_it_ended(process)
+            # Never a BrokenPipeError, by which commands know that the reader of their own output has gone.
+            raise OSError(self._ended) from error
 
     def close(self) -> None:
         for process in self._processes:
             process.kill()
-            process.stdin.close()
+        for process in self._processes:
+            with contextlib.suppress(OSError):  # what it did not take of its work is flushed once more
+                process.stdin.close()
             process.stdout.close()
             process.wait()
+
+
+def _started(code: str, folder: str, memory: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=(memory,),
+        # Ctrl-C is for whoever asks; these then find their input closed.
+        start_new_session=True,
+    )
+
+
+def _how_it_ended(process: subprocess.Popen) -> str:
+    try:
+        code = process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        return "A process that decodes images gave no answer"
+    if code < 0:
+        return "A process that decodes images was killed, perhaps for want of memory"
+    return f"A process that decodes images ended with code {code}"
 
 
 def _mapped(memory: int, shape: Sequence[int]) -> np.ndarray:
@@ -176,5 +222,9 @@ def serve(memory: int, slots_shape: Sequence[int]) -> None:
             slot, *work = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump(_decode_into(slots[slot], *work), sys.stdout.buffer)
+        try:
+            answer = _decode_into(slots[slot], *work)
+        except MemoryError as error:
+            answer = error
+        pickle.dump(answer, sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -1,10 +1,14 @@
 """Many files to arrays: order, threads and processes, memory used again, and files that cannot be used."""
 
 import hashlib
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,6 +123,131 @@ def test_a_killed_process_is_an_error_in_words(tmp_path, monkeypatch):
         process.wait()
     with pytest.raises(OSError, match="A process that decodes images was killed, perhaps for want of memory"):
         list(parts)
+
+
+@pytest.fixture
+def two_workers():
+    workers = image_files._Workers(2, (2, 3, 4, 4, 1))
+    yield workers
+    workers.close()
+
+
+def test_work_that_was_not_taken_hides_no_error(tmp_path, two_workers):
+    paths = files(tmp_path, 3)
+    for process in two_workers._processes:
+        process.kill()
+        process.wait()
+    for _ in range(4):
+        with pytest.raises(OSError, match="A process that decodes images was killed") as e:
+            two_workers.decode(0, 0, paths, "squash")
+        assert type(e.value) is OSError  # commands take a BrokenPipeError for a closed stdout
+    two_workers.close()
+    assert all(process.stdin.closed and process.stdout.closed for process in two_workers._processes)
+
+
+def test_a_dead_process_is_asked_once_and_keeps_nobody_waiting(tmp_path, two_workers, monkeypatch):
+    paths = files(tmp_path, 3)
+    dead, alive = two_workers._processes
+    dead.kill()
+    dead.wait()
+    ask, asked = two_workers._ask, []
+    monkeypatch.setattr(two_workers, "_ask", lambda process, work: asked.append(process) or ask(process, work))
+
+    def decode(_):
+        try:
+            return two_workers.decode(0, 0, paths, "squash")[1]
+        except OSError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(decode, range(12)))
+    assert set(results) == {3, "A process that decodes images was killed, perhaps for want of memory"}
+    assert alive.poll() is None and asked.count(dead) == 1
+    two_workers.close()
+    assert alive.poll() is not None
+
+
+def started_with(monkeypatch, program):
+    monkeypatch.setattr(
+        image_files,
+        "_started",
+        lambda *_: subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        ),
+    )
+
+
+CUT = "import os, pickle, time; os.write(1, pickle.dumps(list(range(1000)))[:50]); "
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise SystemExit(3)", "A process that decodes images ended with code 3$"),
+        (CUT + "raise SystemExit(4)", "A process that decodes images ended with code 4$"),
+        (CUT + "os.kill(os.getpid(), 9)", "A process that decodes images was killed"),
+        (CUT + "os.close(1); time.sleep(60)", "A process that decodes images gave no answer$"),
+    ],
+    ids=["no answer", "half an answer", "killed", "hangs"],
+)
+def test_how_a_process_ended(tmp_path, monkeypatch, program, message):
+    if "sleep" in program:
+        monkeypatch.setattr(image_files, "_SECONDS_TO_END", 0.05)
+    started_with(monkeypatch, program)
+    monkeypatch.setattr(image_files, "_FILES_FOR_PROCESSES", 1)
+    with pytest.raises(OSError, match=message) as e:
+        list(decode_in_parts(files(tmp_path, 3), (4, 4, 1)))
+    assert type(e.value) is OSError
+
+
+def test_if_one_process_cannot_be_started_none_is_left(monkeypatch):
+    made, start = [], image_files._started
+
+    def started(*options):
+        if made:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        made.append(start(*options))
+        return made[0]
+
+    monkeypatch.setattr(image_files, "_started", started)
+    with pytest.raises(BlockingIOError, match="Resource temporarily unavailable"):
+        image_files._Workers(2, (2, 3, 4, 4, 1))
+    assert made[0].poll() is not None
+
+
+def test_want_of_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(image_files, "decode_bytes", full)
+    paths = files(tmp_path, 3)
+    with pytest.raises(MemoryError):
+        list(decode_in_parts(paths, (4, 4, 1)))
+    # A process answers with it,
+    answer, memory = io.BytesIO(), os.memfd_create("test")
+    os.ftruncate(memory, 48)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(pickle.dumps((0, 0, paths, "squash")))))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=answer))
+    image_files.serve(memory, (1, 3, 4, 4, 1))
+    monkeypatch.undo()
+    os.close(memory)
+    assert isinstance(pickle.loads(answer.getvalue()), MemoryError)
+    # and whoever asked it raises it.
+    started_with(monkeypatch, f"import os, sys; sys.stdin.buffer.read(9); os.write(1, {answer.getvalue()!r})")
+    monkeypatch.setattr(image_files, "_FILES_FOR_PROCESSES", 1)
+    with pytest.raises(MemoryError):
+        list(decode_in_parts(paths, (4, 4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths"),
+    [((64, 64, 3), [64, 6]), ((256, 256, 3), [64, 6]), ((1024, 1024, 3), [5] * 14), ((4096, 4096, 3), [1] * 70)],
+)
+def test_parts_of_large_images_hold_fewer(tmp_path, shape, lengths):
+    missing = [tmp_path / str(number) for number in range(70)]
+    parts = list(decode_in_parts(missing, shape))
+    assert [len(part.digests) for part in parts] == lengths
+    assert [place for part in parts for place, _, _ in part.bad] == list(range(70))
 
 
 def test_a_script_is_not_run_again_by_the_processes(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def read_labelled_files(
     ends = np.cumsum([len(split) for split in files.splits.values()]).tolist()
     ranges = [range(end - len(split), end) for end, split in zip(ends, files.splits.values(), strict=True)]
     fits = len(paths) * prod(reading.file_shape) <= limit
-    images, bad = (_in_memory if fits else _on_disk)(paths, ranges, reading, progress)
+    images, bad, storage = (_in_memory if fits else _on_disk)(paths, ranges, reading, progress)
     splits, bad_files = {}, []
     for (key, split), places, own in zip(files.splits.items(), ranges, images, strict=True):
         bad_here = [(place - places.start, kind, reason) for place, kind, reason in bad if place in places]
@@ -107,7 +108,12 @@ def read_labelled_files(
     if bad_files:
         _check(files, reading, splits, bad_files)
     return ImageSource(
-        name=files.name, class_names=files.class_names, splits=splits, origin=files.origin, bad_files=tuple(bad_files)
+        name=files.name,
+        class_names=files.class_names,
+        splits=splits,
+        origin=files.origin,
+        bad_files=tuple(bad_files),
+        storage=storage,
     )
 
 
@@ -116,8 +122,12 @@ _Bad = list[tuple[int, str, str]]
 
 def _in_memory(
     paths: Sequence[Path], ranges: Sequence[range], reading: Reading, progress: Callable[[int], None]
-) -> tuple[list[np.ndarray], _Bad]:
-    """The images of each range of the files, in arrays of their own: one can be freed while others are used."""
+) -> tuple[list[np.ndarray], _Bad, str]:
+    """The images of each range of the files, in arrays of their own: one can be freed while others are used.
+
+    Returns:
+        (images of each range, bad files, `ImageSource.storage`).
+    """
     images = [aligned_empty((len(places), *reading.file_shape)) for places in ranges]
     counts, bad = [0] * len(ranges), []
     for part in decode_in_parts(paths, reading.file_shape, reading.resize):
@@ -128,17 +138,50 @@ def _in_memory(
             counts[number] += len(own)
         bad += part.bad
         progress(len(part.digests))
-    return [array[:count] for array, count in zip(images, counts, strict=True)], bad
+    return [array[:count] for array, count in zip(images, counts, strict=True)], bad, "memory"
 
 
 def _on_disk(
     paths: Sequence[Path], ranges: Sequence[range], reading: Reading, progress: Callable[[int], None]
-) -> tuple[list[StoredImages], _Bad]:
-    """The images of each range of the files, from the cache folder or, where that has no room, from the files."""
-    cached = cached_images(paths, reading.file_shape, reading.resize, progress)
-    images, bad = (cached.images, cached.bad) if cached else _not_kept(paths, reading, progress)
-    good = _without(0, len(paths), bad)
-    return [images.select(_slice(good, places)) for places in ranges], bad
+) -> tuple[list[StoredImages], _Bad, str]:
+    """The images of each range of the files, from the cache folder or, where that has no room, from the files.
+
+    Both have them in the order of the paths, so that the same files divided in another way find the same entry.
+
+    Returns:
+        (images of each range, bad files, `ImageSource.storage`).
+    """
+    order = np.array(sorted(range(len(paths)), key=lambda place: os.fspath(paths[place])), int)
+    in_order = [paths[place] for place in order]
+    told = _Told(progress)
+    cached = cached_images(in_order, reading.file_shape, reading.resize, told)
+    if cached:
+        images, bad, storage = cached.images, cached.bad, "cache folder"
+    else:
+        told.again()
+        (images, bad), storage = _not_kept(in_order, reading, told), "files"
+    rows = np.full(len(paths), -1)
+    rows[order[_without(0, len(paths), bad)]] = np.arange(len(images))
+    own = [rows[places.start : places.stop] for places in ranges]
+    bad = sorted((int(order[place]), kind, reason) for place, kind, reason in bad)
+    return [images.select(each[each >= 0]) for each in own], bad, storage
+
+
+class _Told:
+    """Tells of files that are read, but not again of those that are read a second time."""
+
+    def __init__(self, progress: Callable[[int], None]):
+        self._progress, self._told, self._read = progress, 0, 0
+
+    def __call__(self, files: int) -> None:
+        self._read += files
+        if self._read > self._told:
+            self._progress(self._read - self._told)
+            self._told = self._read
+
+    def again(self) -> None:
+        """From here on they are read from the first one again."""
+        self._read = 0
 
 
 def _without(start: int, stop: int, bad: _Bad) -> np.ndarray:
@@ -159,9 +202,10 @@ def _not_kept(paths: Sequence[Path], reading: Reading, progress: Callable[[int],
 
     def read(rows: np.ndarray) -> np.ndarray:
         images, count = np.empty((len(rows), *reading.file_shape), np.uint8), 0
-        for part in decode_in_parts([paths[row] for row in rows], reading.file_shape, reading.resize):
+        chosen = [paths[row] for row in rows]
+        for part in decode_in_parts(chosen, reading.file_shape, reading.resize, processes=False):
             for place, _, reason in part.bad:
-                raise OSError(f"{paths[rows[place]]} was an image when the run began and is none now: {reason}")
+                raise OSError(f"{chosen[place]} was an image when the run began and is none now: {reason}")
             images[count : count + len(part.images)] = part.images
             count += len(part.images)
         return images

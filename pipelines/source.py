@@ -83,6 +83,8 @@ class ImageSource:
         splits: "train" and "test", and "validation" once it is carved from "train".
         origin: Where the data was found: a folder, a file, or the package that holds it.
         bad_files: The image files that were left out, see `pipelines.files_source.BadFile`.
+        storage: Where the images are: "memory"; "cache folder", see `pipelines.image_cache`; or "files", which are
+            decoded again whenever an image is asked for.
 
     Raises:
         DataError: The splits are not of one image shape, or a label has no class name.
@@ -93,6 +95,7 @@ class ImageSource:
     splits: Mapping[str, Split]
     origin: str
     bad_files: tuple[Any, ...] = ()
+    storage: str = "memory"
 
     def __post_init__(self):
         shapes = {split.images.shape[1:] for split in self.splits.values()}

@@ -1,5 +1,7 @@
 """Image files to a data set: memory, cache folder or neither, and what is done about bad files."""
 
+import dataclasses
+import errno
 import os
 import shutil
 
@@ -31,6 +33,10 @@ def files(tmp_path, monkeypatch):
     return LabelledFiles(name="folder-x", class_names=("a", "<b>"), splits=splits, origin=str(tmp_path))
 
 
+def no_room():
+    return image_cache.shutil.disk_usage("/").total == 9
+
+
 @pytest.fixture(params=["memory", "cache", "neither"])
 def reading(request, monkeypatch):
     if request.param == "neither":
@@ -52,6 +58,7 @@ def test_all_ways_give_the_same(files, reading):
         np.testing.assert_array_equal(source.splits[key].labels, split.labels)
     assert (source.name, source.class_names, source.origin) == (files.name, files.class_names, files.origin)
     assert source.bad_files == () and sum(told) == 17
+    assert source.storage == ("memory" if in_memory else "files" if no_room() else "cache folder")
 
 
 def test_bad_files_are_left_out_with_their_labels(files, reading):
@@ -100,6 +107,67 @@ def test_a_file_that_goes_bad_later(files, monkeypatch):
     assert source.splits["train"].images[2].shape == (64, 64, 3)
     with pytest.raises(OSError, match="train-3.png was an image when the run began and is none now: it holds 0 bytes"):
         source.splits["train"].images[2:5]
+
+
+def divided_again(files, seed):
+    """The same files with their labels, in other splits and another order."""
+    paths = [path for split in files.splits.values() for path in split.paths]
+    labels = np.concatenate([split.labels for split in files.splits.values()])
+    drawn = np.random.default_rng(seed).permutation(len(paths))
+    splits = {
+        key: FileSplit(paths=tuple(paths[place] for place in places), labels=labels[places])
+        for key, places in (("train", drawn[5:]), ("test", drawn[:5]))
+    }
+    return dataclasses.replace(files, splits=splits)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_however_files_are_divided_they_share_one_entry(files, tmp_path, monkeypatch, room):
+    if not room:
+        monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    files.splits["train"].paths[2].write_bytes(b"")
+    files.splits["train"].paths[10].unlink()
+    files.splits["test"].paths[1].write_bytes(b"text")
+    bad = {files.splits["train"].paths[2]: "empty", files.splits["train"].paths[10]: "missing"}
+    bad[files.splits["test"].paths[1]] = "no image"
+    for seed in range(4):
+        told, own = [], divided_again(files, seed)
+        source = read_labelled_files(own, Reading(image_size=8, cache_bytes=0, max_bad=0.5), told.append)
+        assert sum(told) == (17 if seed == 0 or not room else 0)
+        for key, split in own.splits.items():
+            kept = [place for place, path in enumerate(split.paths) if path not in bad]
+            np.testing.assert_array_equal(source.splits[key].labels, split.labels[kept])
+            expected = [decode_image(split.paths[place], (8, 8, 3)) for place in kept]
+            np.testing.assert_array_equal(source.splits[key].images[:], expected)
+        listed = [(file.path, file.split, file.kind) for file in source.bad_files]
+        assert listed == [
+            (path, key, bad[path]) for key, split in own.splits.items() for path in split.paths if path in bad
+        ]
+    assert len(list((tmp_path / "cache").glob("images-*"))) == room
+
+
+def test_a_disk_that_fills_up_is_not_told_as_progress(files, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipelines.image_files._PART", 2)
+    monkeypatch.setattr(image_cache, "_to_disk", full)
+    told = []
+    source = read_labelled_files(files, Reading(image_size=8, cache_bytes=0), told.append)
+    assert source.storage == "files" and sum(told) == 17 and min(told) > 0
+    written = iter(range(3))
+    monkeypatch.setattr(image_cache, "_write_all", lambda *_: next(written, None) is None and full())
+    told.clear()
+    read_labelled_files(files, Reading(image_size=8, cache_bytes=0), told.append)
+    assert told == [2] * 8 + [1]
+
+
+def test_no_process_is_started_for_a_batch(files, monkeypatch):
+    monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    source = read_labelled_files(files, Reading(image_size=8, cache_bytes=0))
+    monkeypatch.setattr("pipelines.image_files._FILES_FOR_PROCESSES", 1)
+    monkeypatch.setattr("pipelines.image_files.subprocess.Popen", lambda *_, **__: pytest.fail("was started"))
+    assert source.splits["train"].images[:].shape == (12, 8, 8, 3)
 
 
 def test_default_limit_is_a_quarter_of_the_free_memory(files, monkeypatch):

@@ -3,14 +3,24 @@
 import hashlib
 import stat
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipelines.cores import usable_cores
+from pipelines.decode import read_ahead
 from pipelines.errors import DataError
 from pipelines.splits import draw_test
+
+# Bytes of a file's beginning that tell almost all images of one size apart.
+_HEAD = 4096
+# Larger files are not fetched as a whole before it is known that all of them is needed.
+_READ_AHEAD = 1 << 17
+# Files that a thread looks at before it takes others.
+_PART = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +133,9 @@ def check_train_classes(labels: np.ndarray, class_names: Sequence[str], origin: 
 def divide_files(files: FileSplit, class_names: Sequence[str], seed: int, origin: str) -> dict[str, FileSplit]:
     """Divides files that came without a test split, see `pipelines.splits.draw_test`; equal files stay together.
 
-    Files are equal if their bytes are. Only those of a size that occurs more than once are opened. A file that cannot
-    be opened counts as one of a kind; reading it will say what is wrong with it.
+    Files are equal if their bytes are. Of those whose size occurs more than once the first 4 KiB are read, by several
+    threads, and of those that are the same up to there all. A file that cannot be opened counts as one of a kind;
+    reading it will say what is wrong with it.
     """
     train, test = draw_test(files.labels, _equal_files(files.paths), class_names=class_names, seed=seed, origin=origin)
     return {
@@ -135,16 +146,41 @@ def divide_files(files: FileSplit, class_names: Sequence[str], seed: int, origin
 
 def _equal_files(paths: Sequence[Path]) -> np.ndarray:
     """A number for each file, the same for files of equal bytes, (len(paths),) int64."""
-    sizes = [_size(path) for path in paths]
-    counts = Counter(sizes)
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        sizes = _in_parts(pool, lambda part: [_size(path) for path in part], paths)
+        # What is known of each file: more and more, as long as another one has the same.
+        known: list[Path | tuple] = [path if size is None else (size,) for path, size in zip(paths, sizes, strict=True)]
+        _tell_apart(pool, known, paths, range(len(paths)), _head)
+        _tell_apart(pool, known, paths, [place for place, size in enumerate(sizes) if (size or 0) > _HEAD], _whole)
     numbers = {}
-    return np.array(
-        [
-            numbers.setdefault(_content(path, size) if counts[size] > 1 else path, len(numbers))
-            for path, size in zip(paths, sizes, strict=True)
-        ],
-        np.int64,
-    )
+    return np.array([numbers.setdefault(own, len(numbers)) for own in known], np.int64)
+
+
+def _tell_apart(
+    pool: Executor,
+    known: list[Path | tuple],
+    paths: Sequence[Path],
+    places: Sequence[int],
+    look: Callable[[Path], bytes | None],
+) -> None:
+    """Adds to `known` what a look into those files at `places` tells of which the same is known as of another."""
+    counts = Counter(known)
+    tied = [place for place in places if counts[known[place]] > 1 and isinstance(known[place], tuple)]
+
+    def look_into(part: Sequence[int]) -> list[bytes | None]:
+        for place in part:
+            if known[place][0] <= _READ_AHEAD:
+                read_ahead(paths[place])
+        return [look(paths[place]) for place in part]
+
+    for place, found in zip(tied, _in_parts(pool, look_into, tied), strict=True):
+        known[place] = paths[place] if found is None else (*known[place], found)
+
+
+def _in_parts(pool: Executor, function: Callable[[Sequence], list], items: Sequence) -> list:
+    """The answers to all items. Handing items over one by one would take longer than most answers."""
+    parts = [items[start : start + _PART] for start in range(0, len(items), _PART)]
+    return [answer for answers in pool.map(function, parts) for answer in answers]
 
 
 def _size(path: Path) -> int | None:
@@ -155,11 +191,17 @@ def _size(path: Path) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None  # a pipe would keep its reader waiting for ever
 
 
-def _content(path: Path, size: int | None) -> bytes | Path:
-    if size is None:
-        return path
+def _head(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", 0) as file:
+            return hashlib.sha256(file.read(_HEAD)).digest()
+    except OSError:
+        return None
+
+
+def _whole(path: Path) -> bytes | None:
+    try:
+        with path.open("rb", 0) as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
-        return path
+        return None

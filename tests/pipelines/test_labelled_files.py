@@ -1,12 +1,14 @@
 """Lists of image files: what makes no data set, and how they are divided without parting equal files."""
 
+import hashlib
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines import DataError
+from pipelines import DataError, labelled_files
 from pipelines.labelled_files import FileSplit, LabelledFiles, check_labels, check_train_classes, divide_files
 
 
@@ -80,6 +82,54 @@ def test_only_files_of_equal_size_are_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", lambda path, *mode: opened.append(path.name) or original(path, *mode))
     divide_files(every, ["cat", "dog"], 0, "here")
     assert opened == ["1.png", "3.png"]
+
+
+HEADS = 4096
+
+
+def test_files_are_read_further_than_their_beginning_only_if_that_is_equal(tmp_path, monkeypatch):
+    contents = [letter * HEADS + end for letter, end in ((b"a", b"1"), (b"b", b"1"), (b"b", b"2"), (b"b", b"1"))]
+    contents += [b"c" * HEADS, b"c" * HEADS, b"d" * HEADS]  # nothing follows
+    contents += [b"e" * HEADS + b"long", b"e" * HEADS + b"longer"]  # of one beginning, but not of one size
+    paths = split([0] * len(contents), tmp_path, contents).paths
+    whole = []
+    original = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: whole.append(file.name) or original(file, name))
+    assert labelled_files._equal_files(paths).tolist() == [0, 1, 2, 1, 3, 3, 4, 5, 6]
+    assert sorted(whole) == list(map(str, paths[1:4]))
+
+
+def test_files_are_read_by_several_threads_which_have_them_fetched_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelled_files, "usable_cores", lambda: 2)
+    monkeypatch.setattr(labelled_files, "_PART", 3)
+    sizes = [5] * 6 + [labelled_files._READ_AHEAD + 1] * 6
+    paths = split([0] * 12, tmp_path, [b"%d" % (place % 2) * size for place, size in enumerate(sizes)]).paths
+    both = threading.Barrier(2, timeout=5)  # breaks if one thread has to do it alone
+    events = []
+    original = labelled_files._head
+
+    def head(path):
+        if path.stem in ("0", "3"):
+            both.wait()
+        events.append(path.stem)
+        return original(path)
+
+    monkeypatch.setattr(labelled_files, "read_ahead", lambda path: events.append(f"ahead {path.stem}"))
+    monkeypatch.setattr(labelled_files, "_head", head)
+    assert labelled_files._equal_files(paths).tolist() == [0, 1] * 3 + [2, 3] * 3
+    for part in (("0", "1", "2"), ("3", "4", "5")):
+        own = [event for event in events if event.split()[-1] in part]
+        assert own == [f"ahead {stem}" for stem in part] + list(part)
+    # To tell those from one another that are larger, the first bytes would have done.
+    assert len(events) == 6 + 12
+
+
+def test_one_file_under_two_names_and_one_that_is_listed_twice(tmp_path):
+    first, second = split([0, 1], tmp_path, [b"same", b"else"]).paths
+    (tmp_path / "link.png").symlink_to(first)
+    missing = tmp_path / "missing.png"
+    paths = [first, missing, second, tmp_path / "link.png", missing, second]
+    assert labelled_files._equal_files(paths).tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_files_that_cannot_be_opened_are_left_for_the_reader_to_report(tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ class StoredImages:
         dtype: uint8.
         ndim: 4.
         shape: (n, height, width, channels).
+        problems: Errors met while reading, by this one or what was selected from it. Inside of TensorFlow, which would
+            put one of its own in their place, they are found here.
     """
 
     dtype, ndim = np.dtype(np.uint8), 4
@@ -29,6 +31,7 @@ class StoredImages:
         """
         self._read, self._rows = read, np.asarray(rows, np.int64)
         self.shape = (len(self._rows), *image_shape)
+        self.problems: list[OSError] = []
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -36,15 +39,24 @@ class StoredImages:
     def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
         """Reads one image, or those of a slice or of an array of places."""
         rows = self._rows[key]
-        return self._read(rows) if rows.ndim else self._read(rows[None])[0]
+        try:
+            return self._read(rows) if rows.ndim else self._read(rows[None])[0]
+        except OSError as problem:
+            self.problems.append(problem)
+            raise
 
     def select(self, key: slice | np.ndarray) -> "StoredImages":
         """The images at these places, in that order; none is read."""
-        return StoredImages(self._read, self._rows[key], self.shape[1:])
+        return self._sharing_problems(StoredImages(self._read, self._rows[key], self.shape[1:]))
 
     def map(self, change: Callable[[np.ndarray], np.ndarray], image_shape: Sequence[int]) -> "StoredImages":
         """The same images, changed by a function of a batch whenever they are read."""
-        return StoredImages(lambda rows: change(self._read(rows)), self._rows, image_shape)
+        changed = StoredImages(lambda rows: change(self._read(rows)), self._rows, image_shape)
+        return self._sharing_problems(changed)
+
+    def _sharing_problems(self, other: "StoredImages") -> "StoredImages":
+        other.problems = self.problems
+        return other
 
 
 def stored_in_file(file: str | Path, count: int, image_shape: Sequence[int]) -> StoredImages:

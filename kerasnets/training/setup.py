@@ -33,6 +33,11 @@ from pipelines.splits import carve_validation, limit_train
 # up to 64 x 64 x 3 all do.
 _ADAPT_IMAGES = 5_000
 _ADAPT_BYTES = 1 << 28
+_STORAGES = {
+    "cache folder": "images are read from the cache folder while training: --cache-bytes of memory do not hold them",
+    "files": "images are decoded anew in every epoch: neither --cache-bytes of memory nor the disk of the cache folder "
+    "hold them ($KERASNETS_CACHE names another)",
+}
 _CONSTANTS = {"half": (0.5, 0.5), "none": (0.0, 1.0)}
 
 
@@ -150,8 +155,8 @@ def _accept_padding(config: TrainConfig, image_shape: Sequence[int]) -> None:
     side = min(*image_shape[:2], *(size for size, _ in config.early_sizes))
     if config.crop_mode == "reflect" and config.crop_padding >= side:
         raise InputError(
-            f"crop_padding must be smaller than the smallest images, {side:g} pixels, with crop_mode reflect. Received: "
-            f"{config.crop_padding}. Use less padding or --crop-mode zero."
+            f"crop_padding must be smaller than the smallest images, {side:g} pixels, with crop_mode reflect. "
+            f"Received: {config.crop_padding}. Use less padding or --crop-mode zero."
         )
 
 
@@ -213,6 +218,7 @@ def _describe_data(source: ImageSource, mean: list[float], std: list[float]) -> 
         "split_sizes": {split: int(size) for split, size in source.split_sizes.items()},
         "class_counts": {split: [int(n) for n in source.class_counts(split)] for split in source.splits},
         "origin": source.origin,
+        "storage": source.storage,
         "bad_files": len(source.bad_files),
     }
 
@@ -228,6 +234,8 @@ def _announce(setup: Setup, kind: str, reason: str) -> None:
         f"{setup.config.arch}: {sizes['trainable_weights']:,} trainable weights, "
         f"{sizes['flops_per_image'] / 1e6:,.1f} million operations an image; {sizes['precision']} ({reason})"
     )
+    if source.storage != "memory":
+        say(_STORAGES[source.storage])
     if source.bad_files:
         say(f"{len(source.bad_files):,} files cannot be used and are left out; the run's bad_files.csv lists them")
     if setup.config.early_sizes:

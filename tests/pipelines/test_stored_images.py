@@ -1,5 +1,7 @@
 """Images outside of memory, indexed as an array is."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,13 @@ def test_a_file_may_be_deleted_but_not_cut(array, tmp_path, stored):
     np.testing.assert_array_equal(short[8], array[8])
     with pytest.raises(OSError, match="short is shorter than when it was opened"):
         short[9]
+
+
+def test_errors_of_reading_are_kept_where_they_can_be_found(stored, tmp_path):
+    os.truncate(tmp_path / "pixels", 100)
+    small = stored.select(slice(2, 9)).map(lambda images: images[:, :2], (2, 6, 3))
+    with pytest.raises(OSError, match="shorter than when it was opened"):
+        small[3]
+    assert [str(problem) for problem in stored.problems] == [
+        f"{tmp_path / 'pixels'} is shorter than when it was opened"
+    ]

@@ -1,5 +1,6 @@
 """Whole runs on the digits: results against NumPy, one look at the test split, and no folder after a mistake."""
 
+import dataclasses
 import json
 import os
 
@@ -17,9 +18,10 @@ from kerasnets.training import train as train_module
 from kerasnets.training.config import TrainConfig, config_hash, load_config
 from kerasnets.training.train import resume, train
 from pipelines.errors import DataError
-from pipelines.source import ImageSource
+from pipelines.source import ImageSource, Split
 from pipelines.sources import load_source
 from pipelines.splits import limit_train
+from pipelines.stored_images import StoredImages
 
 
 def config(output, **settings) -> TrainConfig:
@@ -321,3 +323,24 @@ def test_finished_run_is_returned_as_it_is(full_batch):
     run = full_batch[0]
     again = resume(run.path)
     assert isinstance(again, Run) and again.summary == run.summary
+
+
+def test_images_that_can_no_longer_be_read_are_named(tmp_path):
+    digits = load_source("digits")
+    split, asked = digits.splits["train"], []
+
+    def read(rows):
+        asked.append(len(rows))
+        if sum(asked) > 4000:
+            raise OSError("the disk has gone")
+        return split.images[rows]
+
+    stored = Split(images=StoredImages(read, np.arange(len(split)), split.images.shape[1:]), labels=split.labels)
+    source = dataclasses.replace(
+        digits, splits={"train": stored, "test": digits.splits["test"]}, storage="cache folder"
+    )
+    config = TrainConfig(dataset="digits", arch="lazynet", epochs=50, output=str(tmp_path), precision="float32")
+    with pytest.raises(OSError, match="^the disk has gone$"):
+        train(config, source=source)
+    (run,) = tmp_path.glob("digits/*")
+    assert json.loads((run / "data.json").read_text())["storage"] == "cache folder"

@@ -20,7 +20,7 @@ _HOMES = {
     "shrink_split": "pipelines.resize",
     "carve_validation": "pipelines.splits",
     "limit_train": "pipelines.splits",
-    "Augmentation": "pipelines.augment",
+    "Augmentation": "pipelines.augmentation",
     "augmentation_examples": "pipelines.augment_examples",
     "normalize": "pipelines.augment",
     "evaluation_dataset": "pipelines.build",

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench_layers.py"
 
 
@@ -12,6 +14,7 @@ def run(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_every_shape_and_algorithm_is_timed():
     done = run("--net", "speednet24", "--dtype", "float32", "--batch-size", "2", "--rounds", "1", "--json")
     assert done.returncode == 0, done.stderr

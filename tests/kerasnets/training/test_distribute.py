@@ -128,6 +128,7 @@ def result(tmp_path_factory):
     return json.loads(done.stdout.partition("RESULT")[2])
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one_device(result):
     # 101 images in batches of 25: the last batch has one image for two replicas.
     assert result["difference"] < 2e-5
@@ -137,20 +138,24 @@ def test_two_replicas_equal_one_device(result):
     assert result["test"][0] == result["test"][1]
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one_device_with_muon(result):
     assert result["muon_difference"] < 2e-5
 
 
+@pytest.mark.slow
 def test_replicas_stay_equal(result):
     assert result["spread"] == 0.0
 
 
+@pytest.mark.slow
 def test_resume_under_a_strategy_is_exact_with_everything_on_and_wherever_the_images_are(result):
     """The uninterrupted run has its images in memory; both shrink, augment and mix them."""
     assert result["read_in_batches"]
     assert result["resumed"]
 
 
+@pytest.mark.slow
 def test_replicas_draw_different_dropout(result):
     assert not result["same_mask"]
 

@@ -213,6 +213,23 @@ def _not_kept(paths: Sequence[Path], reading: Reading, progress: Callable[[int],
     return StoredImages(read, _without(0, len(paths), bad), reading.file_shape), bad
 
 
+def first_images(files: LabelledFiles, split: str, count: int, reading: Reading) -> np.ndarray:
+    """Decodes the first files of a split that are not bad, and hardly any others.
+
+    Returns:
+        (at most count, height, width, channels) uint8.
+    """
+    images = aligned_empty((min(count, len(files.splits[split])), *reading.file_shape))
+    done = 0
+    for part in decode_in_parts(files.splits[split].paths, reading.file_shape, reading.resize, processes=False):
+        own = part.images[: len(images) - done]
+        images[done : done + len(own)] = own
+        done += len(own)
+        if done == len(images):
+            break
+    return images[:done]
+
+
 def _check(files: LabelledFiles, reading: Reading, splits: dict[str, Split], bad_files: list[BadFile]) -> None:
     total, bad = sum(map(len, files.splits.values())), len(bad_files)
     if bad > reading.max_bad * total:

@@ -24,10 +24,13 @@ def _run(argv: list[str]) -> int:
     options = parse(_parser(), argv)
     import_tensorflow()
     from kerasnets.export.card import read_card
-    from kerasnets.export.saved_model import export
+    from kerasnets.export.saved_model import export, test_images
+    from kerasnets.training.config import load_config
 
     with results_on_stdout(options.json) as print_json:
-        images = _test_images(options.run, options.data_dir) if options.data_dir else None
+        images = (
+            test_images(load_config(Path(options.run) / "config.yaml"), options.data_dir) if options.data_dir else None
+        )
         path = export(options.run, options.to, images=images, force=options.force)
         card = read_card(path)
         print_json({"saved_model": str(path), "card": card})
@@ -51,11 +54,3 @@ def _parser():
     parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Where the test images to compare on are.")
     parser.add_argument("--json", action="store_true", help="Print the result as one JSON object on stdout.")
     return parser
-
-
-def _test_images(run: str, data_dir: str):
-    from kerasnets.training.config import load_config
-    from pipelines.sources import load_source
-
-    config = load_config(Path(run) / "config.yaml")
-    return load_source(config.dataset, data_dir, config.reading()).splits["test"].images

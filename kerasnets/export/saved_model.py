@@ -18,9 +18,12 @@ from kerasnets.export.endpoints import make_serve, make_serve_bytes
 from kerasnets.export.load import exported_predictor, load_predictor, sha256
 from kerasnets.runs.files import write_json_atomic
 from kerasnets.runs.run import Run
-from kerasnets.training.config import PLACE_FIELDS, load_config
+from kerasnets.training.config import PLACE_FIELDS, TrainConfig, load_config
 from pipelines.errors import DataError
-from pipelines.sources import load_source, short_name
+from pipelines.files_source import first_images
+from pipelines.labelled_files import LabelledFiles
+from pipelines.resize import fit_source
+from pipelines.sources import find_source, short_name
 
 PARITY_IMAGES = 256
 _BYTES_IMAGES = 16
@@ -82,13 +85,26 @@ def _parity_images(config: Any, predictor: Predictor, images: np.ndarray | None)
             raise InputError("At least one image to compare on was expected. Received: none. Leave images out.")
         return images[:PARITY_IMAGES], "given"
     try:
-        source = load_source(config.dataset, config.data_dir, config.reading())
-        if "test" in source.splits and source.image_shape == predictor.image_shape:
-            return source.splits["test"].images[:PARITY_IMAGES], "test split"
+        images = test_images(config, config.data_dir)
+        if images.shape[1:] == predictor.image_shape:
+            return images, "test split"
     except DataError:
         pass  # the comparison needs images, not these images; the card says which it had
     shape = (PARITY_IMAGES, *predictor.image_shape)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8), "random"
+
+
+def test_images(config: TrainConfig, data_dir: str | None) -> np.ndarray:
+    """The first images of the test split that a run had, as many as are compared; other image files are not decoded.
+
+    Raises:
+        DataError: They are not there.
+    """
+    reading = config.reading()
+    found = find_source(config.dataset, data_dir, reading)
+    if isinstance(found, LabelledFiles):
+        return first_images(found, "test", PARITY_IMAGES, reading)
+    return fit_source(found, reading).splits["test"].images[:PARITY_IMAGES]
 
 
 def _write_archive(predictor: Predictor, path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from pipelines import image_cache
 from pipelines.decode import decode_image
 from pipelines.errors import DataError
-from pipelines.files_source import BadFile, BadFilesError, bad_files_csv, read_labelled_files
+from pipelines.files_source import BadFile, BadFilesError, bad_files_csv, first_images, read_labelled_files
 from pipelines.labelled_files import FileSplit, LabelledFiles
 from pipelines.reading import Reading
 from pipelines.stored_images import StoredImages
@@ -188,3 +188,14 @@ def test_the_table_of_bad_files(tmp_path):
         f'"{quoted}",train,<script>,empty,0 bytes',
         f"{tmp_path}/c\\udcff.png,test,ä,damaged,cut",
     ]
+
+
+def test_first_images_are_the_first_good_ones_and_few_others_are_opened(files, monkeypatch):
+    paths = files.splits["train"].paths
+    paths[1].write_bytes(b"")
+    paths[11].unlink()
+    monkeypatch.setattr("pipelines.image_files._PART", 2)
+    reading = Reading(image_size=8)
+    expected = [decode_image(path, (8, 8, 3)) for number, path in enumerate(paths[:11]) if number != 1]
+    np.testing.assert_array_equal(first_images(files, "train", 4, reading), expected[:4])
+    np.testing.assert_array_equal(first_images(files, "train", 99, reading), expected)

@@ -173,7 +173,7 @@ def test_without_it_images_are_random_but_always_the_same(monkeypatch, by_hand):
     def missing(*_):
         raise DataError("not here")
 
-    monkeypatch.setattr(saved_model, "load_source", missing)
+    monkeypatch.setattr(saved_model, "find_source", missing)
     first, origin = saved_model._parity_images(DIGITS, Like(by_hand.shape), None)
     again, _ = saved_model._parity_images(DIGITS, Like(by_hand.shape), None)
     assert (origin, first.shape, first.dtype) == ("random", (256, *by_hand.shape), np.uint8)

@@ -25,12 +25,13 @@ def _run(argv: list[str]) -> int:
     import_tensorflow()
     from kerasnets.export.card import read_card
     from kerasnets.export.saved_model import export, test_images
+    from kerasnets.runs.folder import check_run_path
     from kerasnets.training.config import load_config
 
     with results_on_stdout(options.json) as print_json:
-        images = (
-            test_images(load_config(Path(options.run) / "config.yaml"), options.data_dir) if options.data_dir else None
-        )
+        check_run_path(Path(options.run))
+        config = load_config(Path(options.run) / "config.yaml")
+        images = test_images(config, options.data_dir) if options.data_dir else None
         path = export(options.run, options.to, images=images, force=options.force)
         card = read_card(path)
         print_json({"saved_model": str(path), "card": card})

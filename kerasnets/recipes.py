@@ -112,7 +112,7 @@ _BY_BOTH = {
         "tta": "none",
     },
     ("tiny_imagenet", "speednet"): _batches_of(500)
-    | {"epochs": 16, "early_sizes": [[32, 0.5], [48, 0.8]], "crop_padding": 4},
+    | {"epochs": 16, "early_sizes": [[32, 0.7], [48, 0.9]], "crop_padding": 4},
     ("digits", "speednet"): _batches_of(64)
     | {
         "epochs": 15,

@@ -99,7 +99,7 @@ _BY_DATASET = {
 # Mirrored they would be no digits any more, whatever the network.
 _WRITTEN_DIGITS = ("digits", "mnist")
 # For whatever a user owns, which is seldom as much as CIFAR-10.
-_BY_KIND = {"speednet": _batches_of(128) | {"epochs": 20}}
+_BY_KIND = {"speednet": _batches_of(128) | {"epochs": 20, "policy": "trivialaugment", "tta": "flip"}}
 _BY_BOTH = {
     ("cifar10", "scratch_mlp"): _SCRATCH_CIFAR10,
     ("cifar10", "speednet"): {"epochs": 11, "early_sizes": [[24, 0.5]]},

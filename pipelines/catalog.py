@@ -1,6 +1,5 @@
 """CATALOG: facts about the standard data sets, and where their files come from; fetch_data_set gets them from there."""
 
-import difflib
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from pipelines.archives import extract
 from pipelines.downloads import fetch_file, received_bytes
-from pipelines.errors import DataError
+from pipelines.errors import DataError, did_you_mean
 from pipelines.locks import locked
 
 Progress = Callable[[str, int, int | None], None]
@@ -277,9 +276,8 @@ def fetch_data_set(name: str, data_dir: str | Path | None = None, progress: Prog
 
 def _facts(name: str) -> DataSetFacts:
     if name not in CATALOG:
-        near = difflib.get_close_matches(name, CATALOG, n=1, cutoff=0.5)
-        question = f" Did you mean '{near[0]}'?" if near else ""
-        raise DataError(f"Data sets to fetch are {', '.join(CATALOG)}. Received: '{name}'.{question}")
+        known, question = ", ".join(CATALOG), did_you_mean(name, CATALOG)
+        raise DataError(f"Data sets to fetch are {known}. Received: '{name}'.{question}")
     if not CATALOG[name].files:
         raise DataError(
             f"A data set to fetch must have files. Received: '{name}', which needs no files: use it at once."

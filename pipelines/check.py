@@ -97,9 +97,7 @@ def check_files(
             parts.append(image_digests(part.images))
             for place, kind, reason in part.bad:
                 good[key][place] = False
-                class_name = files.class_names[split.labels[place]]
-                bad = BadFile(path=split.paths[place], split=key, class_name=class_name, kind=kind, reason=reason)
-                bad_files.append(bad)
+                bad_files.append(BadFile.listed(files, key, place, kind, reason))
             progress(len(part.images) + len(part.bad))
         digests[key] = np.concatenate(parts)
     return FilesCheck(files=files, bad_files=tuple(bad_files), good=good, duplicates=find_duplicates(digests))

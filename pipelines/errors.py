@@ -1,4 +1,7 @@
-"""DataError: what `pipelines` raises for everything that the user can mend."""
+"""DataError: what `pipelines` raises for everything that the user can mend; and how it helps with a mistyped name."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class DataError(ValueError):
@@ -6,3 +9,9 @@ class DataError(ValueError):
 
     The command line prints it without a traceback and exits 2.
     """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question for the end of a message, with the known name that is closest, or "" where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -42,6 +42,13 @@ class BadFile:
     kind: str
     reason: str
 
+    @classmethod
+    def listed(cls, files: LabelledFiles, split: str, place: int, kind: str, reason: str) -> "BadFile":
+        """The file that stands at a place of a split."""
+        own = files.splits[split]
+        class_name = files.class_names[own.labels[place]]
+        return cls(path=own.paths[place], split=split, class_name=class_name, kind=kind, reason=reason)
+
 
 class BadFilesError(DataError):
     """Too many image files cannot be used.
@@ -95,16 +102,7 @@ def read_labelled_files(
     for (key, split), places, own in zip(files.splits.items(), ranges, images, strict=True):
         bad_here = [(place - places.start, kind, reason) for place, kind, reason in bad if place in places]
         splits[key] = Split(images=own, labels=np.delete(split.labels, [place for place, _, _ in bad_here]))
-        bad_files += [
-            BadFile(
-                path=split.paths[place],
-                split=key,
-                class_name=files.class_names[split.labels[place]],
-                kind=kind,
-                reason=reason,
-            )
-            for place, kind, reason in bad_here
-        ]
+        bad_files += [BadFile.listed(files, key, *file) for file in bad_here]
     if bad_files:
         _check(files, reading, splits, bad_files)
     return ImageSource(

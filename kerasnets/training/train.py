@@ -169,8 +169,9 @@ def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Ca
             raise
         except tf.errors.OpError:
             # What went wrong when stored images were read says more than the error that TensorFlow makes of it.
-            for problem in getattr(setup.source.splits["train"].images, "problems", []):
-                raise problem from None
+            problems = getattr(setup.source.splits["train"].images, "problems", [])
+            if problems:
+                raise problems[0] from None
             raise
         except Diverged as problem:
             _write_diagnosis(setup, folder, problem, parts.image_sizes.at(problem.epoch))

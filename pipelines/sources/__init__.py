@@ -1,10 +1,9 @@
 """Data sets by name: SOURCES maps each plain name to its loader, KIND_SOURCES what stands before a colon."""
 
-import difflib
 from pathlib import Path
 
 from pipelines.dataset_names import KINDS, short_name, split_kind
-from pipelines.errors import DataError
+from pipelines.errors import DataError, did_you_mean
 from pipelines.files_source import read_labelled_files
 from pipelines.labelled_files import LabelledFiles
 from pipelines.reading import Reading
@@ -63,10 +62,8 @@ def find_source(name: str, data_dir: str | Path | None, reading: Reading) -> Ima
             raise DataError(f"{kind}: must be followed by a {KINDS[kind].lower()}. Received: {name!r}.")
         return KIND_SOURCES[kind](rest, data_dir, reading)
     if name not in SOURCES:
-        near = difflib.get_close_matches(name, SOURCES, n=1, cutoff=0.5)
-        question = f" Did you mean '{near[0]}'?" if near else ""
-        kinds = ", ".join(f"{kind}:{rest}" for kind, rest in KINDS.items())
-        raise DataError(f"Unknown data set '{name}'. Known: {', '.join(SOURCES)}, {kinds}.{question}")
+        known = ", ".join([*SOURCES, *(f"{kind}:{rest}" for kind, rest in KINDS.items())])
+        raise DataError(f"Unknown data set '{name}'. Known: {known}.{did_you_mean(name, SOURCES)}")
     return SOURCES[name](data_dir)
 
 

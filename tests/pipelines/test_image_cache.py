@@ -112,17 +112,22 @@ def test_a_damaged_entry_is_made_anew(root, paths, damage):
     assert not cached(paths).fresh
 
 
-def test_a_killed_writer_leaves_nothing_that_matters(root, paths, tmp_path):
+def slow_writer(paths, seconds):
+    """Another process that makes the entry, and says so and waits when the files are decoded."""
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
         "from pipelines import image_cache\n"
         "def wait(files):\n"
         "    print('writing', flush=True)\n"
-        "    time.sleep(60)\n"
+        f"    time.sleep({seconds})\n"
         "image_cache.cached_images([Path(p) for p in sys.argv[1:]], (4, 4, 3), 'squash', wait)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, *map(str, paths)], stdout=subprocess.PIPE) as writer:
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, paths)], stdout=subprocess.PIPE)
+
+
+def test_a_killed_writer_leaves_nothing_that_matters(root, paths, tmp_path):
+    with slow_writer(paths, 60) as writer:
         assert writer.stdout.readline() == b"writing\n"
         assert len(list(root.glob(".*.partial"))) == 1 and not list(root.glob("images-*"))
         writer.kill()
@@ -132,16 +137,7 @@ def test_a_killed_writer_leaves_nothing_that_matters(root, paths, tmp_path):
 
 
 def test_a_second_writer_waits_for_the_first(root, paths):
-    program = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from pipelines import image_cache\n"
-        "def wait(files):\n"
-        "    print('writing', flush=True)\n"
-        "    time.sleep(0.5)\n"
-        "image_cache.cached_images([Path(p) for p in sys.argv[1:]], (4, 4, 3), 'squash', wait)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program, *map(str, paths)], stdout=subprocess.PIPE) as writer:
+    with slow_writer(paths, 0.5) as writer:
         assert writer.stdout.readline() == b"writing\n"
         start = time.perf_counter()
         entry = cached(paths)

@@ -36,7 +36,7 @@ def _run(argv: list[str]) -> int:
     options = parse(_parser(), argv)
     # Before TensorFlow, so that a model or data that is not there is said at once.
     config, image_shape = _settings(Path(options.model))
-    same = config.dataset == whole_path(options.dataset)
+    same = whole_path(config.dataset) == whole_path(options.dataset)
     data_dir = options.data_dir or (config.data_dir if same else None)
     source = read_source(options.dataset, data_dir, _reading(config, image_shape))
     import_tensorflow()

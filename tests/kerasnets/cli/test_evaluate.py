@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -85,6 +87,17 @@ def test_a_run_on_a_folder_is_evaluated_on_its_own_split_and_size(capsys, folder
     exported = export(run, tmp_path / "exported")
     assert read_card(exported)["parity"]["images_from"] == "test split"
     assert result_of(capsys, exported, dataset)["accuracy"] == summary["test"]["accuracy"]
+
+
+def test_a_run_begun_with_a_relative_path_has_its_own_validation_images(capsys, folder_run, tmp_path, monkeypatch):
+    run, dataset, summary = folder_run
+    copy = shutil.copytree(run, tmp_path / "run")
+    photos = Path(dataset.removeprefix("folder:"))
+    settings = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(settings.replace(f"dataset: {dataset}", f"dataset: folder:{photos.name}"))
+    monkeypatch.chdir(photos.parent)
+    result = result_of(capsys, copy, dataset, "--split", "validation")
+    assert result["accuracy"] == pytest.approx(summary["best"]["val_accuracy"], abs=1e-12)
 
 
 MISTAKES = {

@@ -1,0 +1,142 @@
+"""`CellResult`: what a cell's own folder says of it, and of no other."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kerasnets.errors import InputError
+from kerasnets.runs.run import Run
+from kerasnets.studies.cells import Cell, cell_key, cell_path
+from kerasnets.studies.study import Measure
+from kerasnets.training.config import config_from_dict
+
+DONE = ("finished", "diverged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """A cell and what has come of it.
+
+    Attributes:
+        cell: The cell.
+        path: Its folder, which need not exist.
+        status: ``missing``, ``running`` (or killed on the way), ``interrupted``, ``finished``, ``diverged`` or
+            ``failed``.
+        reason: Why it failed.
+    """
+
+    cell: Cell
+    path: Path
+    status: str
+    reason: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to run; a run that diverged is a result too."""
+        return self.status in DONE
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Content of ``summary.json``."""
+        return Run(self.path).summary
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Content of ``data.json``."""
+        return Run(self.path).data
+
+    @cached_property
+    def curve(self) -> pd.DataFrame:
+        """One row an epoch, as in ``results.csv``; none for a run that diverged in its first."""
+        return Run(self.path).results if (self.path / "results.csv").is_file() else pd.DataFrame({"epoch": []})
+
+    @cached_property
+    def predictions(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Labels (n,) and log-probabilities (n, classes) of the test split; None for a run that diverged."""
+        file = self.path / "predictions.npz"
+        if not file.is_file():
+            return None
+        with np.load(file, allow_pickle=False) as arrays:
+            return arrays["labels"], arrays["log_probabilities"]
+
+    def correct(self) -> np.ndarray | None:
+        """For each test image whether the last epoch's network is right, (n,) bool; None for a run that diverged."""
+        if self.predictions is None:
+            return None
+        labels, log_probabilities = self.predictions
+        return log_probabilities.argmax(axis=1) == labels
+
+    def value(self, measure: Measure) -> float | None:
+        """The number that this cell has for a measure; None if it has none.
+
+        A run that diverged counts as a network that guesses: accuracy 1/classes, and the loss of equal probabilities.
+        """
+        if not self.done:
+            return None
+        if self.status == "diverged" and measure.epoch is None:
+            return self._guess(measure.quantity)
+        if measure.quantity == "train_seconds":
+            return float(self.summary["seconds"]["train"])
+        if measure.quantity == "class_accuracy":
+            return self._class_accuracy(measure.class_name)
+        if measure.quantity == "late_dip":
+            accuracies = self._column("test_accuracy")
+            return float(accuracies.max() - accuracies[-1]) if len(accuracies) else None
+        if measure.quantity == "gap":
+            train, test = (self._at(name, measure.epoch) for name in ("train_accuracy", "test_accuracy"))
+            return None if train is None or test is None else train - test
+        return self._at(measure.quantity, measure.epoch)
+
+    def _at(self, column: str, epoch: int | None) -> float | None:
+        values = self._column(column)
+        place = len(values) - 1 if epoch is None else epoch - 1
+        good = 0 <= place < len(values) and math.isfinite(values[place])
+        return float(values[place]) if good else None
+
+    def _column(self, name: str) -> np.ndarray:
+        return self.curve[name].to_numpy(np.float64) if name in self.curve else np.empty(0)
+
+    def _guess(self, quantity: str) -> float | None:
+        classes = len(self.data["class_names"])
+        squares = (classes - 1) / classes**2  # mean over classes of (1/classes - target) ** 2
+        loss = squares if self.cell.config.loss == "mse" else math.log(classes)
+        guesses = {"accuracy": 1 / classes, "loss": loss, "gap": 0.0}
+        return guesses.get(quantity.removeprefix("test_").removeprefix("train_").removeprefix("class_"))
+
+    def _class_accuracy(self, name: str) -> float | None:
+        if self.predictions is None or name not in self.data["class_names"]:
+            return None
+        labels, log_probabilities = self.predictions
+        of_class = labels == self.data["class_names"].index(name)
+        return float((log_probabilities[of_class].argmax(axis=1) == labels[of_class]).mean())
+
+
+def read_cell(output: str | Path, cell: Cell, *, failed: str = "") -> CellResult:
+    """Reads what a cell's folder says.
+
+    Args:
+        output: Folder of all studies.
+        cell: The cell.
+        failed: Why it was given up, if it was.
+
+    Raises:
+        InputError: The folder holds another configuration than its name says; nothing in it is used.
+    """
+    path = cell_path(output, cell)
+    if not (path / "config.yaml").is_file():
+        return CellResult(cell=cell, path=path, status="failed" if failed else "missing", reason=failed)
+    run = Run(path)
+    if cell_key(config_from_dict(run.config)) != cell.key:
+        raise InputError(
+            f"The folder of a cell must hold the configuration that it is named by. Received: {path} with another "
+            "config.yaml. Move the folder away and run the study again."
+        )
+    status = run.status if (path / "summary.json").is_file() else "running"
+    if failed and status not in DONE:
+        return CellResult(cell=cell, path=path, status="failed", reason=failed)
+    return CellResult(cell=cell, path=path, status=status)

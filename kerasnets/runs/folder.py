@@ -70,12 +70,42 @@ class RunFolder:
                 break
             except FileExistsError:
                 number += 1
+        try:
+            return cls._begin(path, config_text)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)  # a full disk leaves no folder that is no run
+            raise
+
+    @classmethod
+    def create_at(cls, path: str | Path, config_text: str) -> "RunFolder":
+        """Makes exactly this folder and writes ``config.yaml`` into it.
+
+        An empty folder, or one that a killed process has left without its configuration, is taken up.
+
+        Raises:
+            InputError: It holds a run or other files already, or another process is making it.
+            OSError: The folder cannot be made or written.
+        """
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        others = [file.name for file in path.iterdir() if file.name not in (".lock", "checkpoints", "config.yaml")]
+        if [name for name in others if not name.endswith(".partial")]:
+            raise InputError(f"A new run needs an empty folder. Received: {path} with {sorted(others)[0]!r} in it.")
+        return cls._begin(path, config_text)
+
+    @classmethod
+    def _begin(cls, path: Path, config_text: str) -> "RunFolder":
         folder = cls(path)
+        # Only the holder of the lock may look: another process may just have written it.
+        if (path / "config.yaml").exists():
+            folder.close()
+            raise InputError(
+                f"A new run needs a folder of its own. Received: {path}, which holds a run. Resume that run."
+            )
         try:
             write_text_atomic(path / "config.yaml", config_text)
         except BaseException:
             folder.close()
-            shutil.rmtree(path, ignore_errors=True)  # a full disk leaves no folder that is no run
             raise
         return folder
 

@@ -37,6 +37,7 @@ def train(
     model: keras.Model | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
+    run_path: str | Path | None = None,
 ) -> Run:
     """Trains a network in a fresh run folder.
 
@@ -46,22 +47,23 @@ def train(
         model: A network built by `build_model` with the same name and options, to start from its weights.
         callbacks: Your own Keras callbacks, run after the built-in ones.
         progress: Told what happens; silent by default.
+        run_path: The very folder to make; without it, one below ``config.output`` that is named after what is trained.
 
     Returns:
         The run, with status ``finished``, or ``diverged`` when a loss or gradient was not finite.
 
     Raises:
-        InputError: A setting is wrong, or does not fit the data or the machine; no folder is made.
+        InputError: A setting is wrong, or does not fit the data or the machine, or ``run_path`` holds a run already;
+            no folder is made.
         DataError: The data set is missing or damaged.
         OSError: The folder cannot be written.
         Interrupted: Ctrl-C or SIGTERM came; the run can be resumed.
     """
-    check_output(config.output)
+    check_output(config.output if run_path is None else run_path)
     setup = prepare(config, source, progress or Silent(), model=model)
     del source  # the setup holds what is left of it; the undivided images need not stay
     config = setup.config
-    name = f"{config.arch}-s{config.seed}-{config_hash(config)}"
-    with RunFolder.create(Path(config.output) / short_name(config.dataset), name, config_to_yaml(config)) as folder:
+    with _new_folder(config, run_path) as folder:
         _write_facts(setup, folder)
         folder.log("started", command=setup.environment["command"])
         return _run(setup, folder, callbacks)
@@ -111,6 +113,13 @@ def resume(
             _tell_differences(before, setup, folder, progress)
         _write_facts(setup, folder)
         return _run(setup, folder, callbacks)
+
+
+def _new_folder(config: TrainConfig, run_path: str | Path | None) -> RunFolder:
+    if run_path is not None:
+        return RunFolder.create_at(run_path, config_to_yaml(config))
+    name = f"{config.arch}-s{config.seed}-{config_hash(config)}"
+    return RunFolder.create(Path(config.output) / short_name(config.dataset), name, config_to_yaml(config))
 
 
 def _write_facts(setup: Setup, folder: RunFolder) -> None:

@@ -50,6 +50,41 @@ def test_output_below_a_file(tmp_path):
     assert (tmp_path / "runs").read_text() == "no folder"
 
 
+def test_a_run_in_exactly_this_folder(tmp_path):
+    path = tmp_path / "cells" / "1a2b"
+    with RunFolder.create_at(path, "seed: 0\n") as folder:
+        assert folder.path == path
+    with pytest.raises(InputError, match="Received: .*1a2b, which holds a run. Resume that run."):
+        RunFolder.create_at(path, "seed: 1\n")
+    assert (path / "config.yaml").read_text() == "seed: 0\n"
+
+
+def test_a_folder_that_was_left_without_its_configuration_is_taken_up(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".config.yaml.12.partial").write_text("see")
+    with RunFolder.create_at(tmp_path, "seed: 0\n"):
+        assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoints", "config.yaml"]
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(InputError, match="A new run needs an empty folder. Received: .* with 'thesis.tex' in it"):
+        RunFolder.create_at(tmp_path, "seed: 0\n")
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_a_full_disk_gives_the_folder_back(tmp_path, monkeypatch):
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            RunFolder.create_at(tmp_path / "cell", "seed: 0\n")
+    RunFolder.create_at(tmp_path / "cell", "seed: 0\n").close()
+
+
 def test_second_process_is_refused(folder):
     script = "import sys; from kerasnets.runs.folder import RunFolder; RunFolder.open(sys.argv[1])"
     command = [sys.executable, "-c", script, str(folder.path)]

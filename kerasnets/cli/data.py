@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.read_source import read_source
-from kerasnets.errors import InputError, closest
+from kerasnets.cli.verbs import run_verb
+from kerasnets.errors import InputError
 
 if TYPE_CHECKING:
     import jsonargparse
@@ -62,15 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    if argv and argv[0] in VERBS:
-        return {"list": _list, "show": _show, "fetch": _fetch, "check": _check}[argv[0]](argv[1:])
-    if argv and argv[0] not in ("-h", "--help"):
-        raise InputError(f"The first word must be a verb. Received: {argv[0]!r}. {closest(argv[0], VERBS)}")
-    print(f"usage: {COMMAND} VERB ...\n")
-    for verb, purpose in VERBS.items():
-        print(f"  {verb:<10}{purpose}")
-    print(f"\n{COMMAND} VERB --help tells more.")
-    return 0
+    return run_verb(COMMAND, VERBS, {"list": _list, "show": _show, "fetch": _fetch, "check": _check}, argv)
 
 
 def _parser(verb: str) -> jsonargparse.ArgumentParser:

@@ -95,7 +95,8 @@ def scaled(config: TrainConfig, scale: float, train_images: int | None) -> Train
         raise InputError(f"scale must be above 0 and at most 1. Received: {scale!r}. 0.1 costs a tenth.")
     if scale == 1:
         return config
-    images = min(config.limit_train or train_images or 0, train_images or config.limit_train or 0)
+    known = [count for count in (config.limit_train, train_images) if count is not None]
+    images = min(known, default=0)
     factor = math.sqrt(scale) if images else scale
     epochs = max(1, round(config.epochs * factor))
     changes = {"epochs": epochs, "test_curve": min(config.test_curve, epochs)}

@@ -1,0 +1,126 @@
+"""The declaration of a study, which checks itself."""
+
+import pytest
+
+from kerasnets.errors import InputError
+from kerasnets.studies.study import Claim, Diverges, Equal, Higher, Measure, Point, Row, Setting, Study
+
+SMALL, LARGE = Setting(name="small", config={"batch_size": 4}), Setting(name="large", config={"batch_size": 256})
+
+
+def study(**fields):
+    given = {"name": "s", "question": "?", "dataset": "digits", "base": {"arch": "lazynet"}, "settings": (SMALL, LARGE)}
+    return Study(**(given | fields))
+
+
+def test_a_configuration_is_the_recipe_then_the_base_then_the_setting():
+    config = study(base={"arch": "lazynet", "epochs": 3, "batch_size": 9}).config(LARGE, seed=7)
+    # The recipe of lazynet: rate 0.01 and momentum 0.9.
+    assert (config.dataset, config.arch, config.seed) == ("digits", "lazynet", 7)
+    assert (config.epochs, config.batch_size, config.learning_rate, config.momentum) == (3, 256, 0.01, 0.9)
+
+
+def test_every_epoch_is_tested_and_float32_is_used_unless_said_otherwise():
+    assert study(base={"epochs": 7}).config(SMALL, seed=0).test_curve == 7
+    assert study(base={"epochs": 7, "test_curve": 0}).config(SMALL, seed=0).test_curve == 0
+    assert study().config(SMALL, seed=0).precision == "float32"
+    assert study(base={"precision": "bfloat16"}).config(SMALL, seed=0).precision == "bfloat16"
+
+
+def test_a_setting_may_have_another_data_set_and_network():
+    other = Setting(name="other", config={"dataset": "mnist", "arch": "boringnet"})
+    config = study(settings=(SMALL, other)).config(other, seed=0)
+    assert (config.dataset, config.arch) == ("mnist", "boringnet")
+
+
+def test_a_wrong_setting_is_named_when_the_study_is_made():
+    wrong = Setting(name="wrong", config={"batch_sise": 4})
+    with pytest.raises(InputError, match="Setting 'wrong' of study 's': Unknown setting 'batch_sise'.*'batch_size'"):
+        study(settings=(SMALL, wrong))
+    with pytest.raises(InputError, match="Setting 'wrong' of study 's': batch_size must be a whole number"):
+        study(settings=(Setting(name="wrong", config={"batch_size": 0}),))
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", "-dash", "a/b"])
+def test_a_name_that_is_no_folder(name):
+    with pytest.raises(InputError, match="A study's name must be letters"):
+        study(name=name)
+
+
+def test_settings_have_different_names():
+    with pytest.raises(InputError, match="must have different names. Received twice: {'small'}"):
+        study(settings=(SMALL, SMALL))
+    with pytest.raises(InputError, match="must have at least one setting"):
+        study(settings=())
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 2.0, True])
+def test_seeds(seeds):
+    with pytest.raises(InputError, match="seeds must be a whole number from 1"):
+        study(seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rows": (Row(setting="smal", published=0.5, rounding=0.005),)},
+        {"claims": (Claim(text="", comparisons=(Diverges(setting="smal"),)),)},
+        {
+            "claims": (
+                Claim(text="", comparisons=(Higher(first=Point(setting="large"), second=Point(setting="smal")),)),
+            )
+        },
+        {
+            "claims": (
+                Claim(
+                    text="", comparisons=(Equal(first=Point(setting="smal"), second=Point(setting="large"), margin=1),)
+                ),
+            )
+        },
+    ],
+)
+def test_rows_and_claims_name_settings_that_exist(fields):
+    with pytest.raises(InputError, match="has no setting 'smal'.*Did you mean 'small'"):
+        study(**fields)
+
+
+def test_setting_by_name():
+    assert study().setting("large") is LARGE
+    with pytest.raises(InputError, match="Study 's' has no setting 'larg'.*Did you mean 'large'"):
+        study().setting("larg")
+
+
+def test_measures_check_themselves():
+    with pytest.raises(InputError, match="Unknown quantity 'accuracy'.*Did you mean"):
+        Measure(quantity="accuracy")
+    for epoch in (0, -1, 1.0, True):
+        with pytest.raises(InputError, match="epoch must be a whole number from 1"):
+            Measure(epoch=epoch)
+    with pytest.raises(InputError, match="late_dip belongs to a whole run"):
+        Measure(quantity="late_dip", epoch=3)
+    with pytest.raises(InputError, match="class_name belongs to class_accuracy"):
+        Measure(class_name="cat")
+    with pytest.raises(InputError, match="class_name belongs to class_accuracy"):
+        Measure(quantity="class_accuracy")
+
+
+def test_measures_in_words():
+    assert str(Measure()) == "test accuracy"
+    assert str(Measure(quantity="train_loss", epoch=5)) == "train loss after epoch 5"
+    assert str(Measure(quantity="class_accuracy", class_name="cat")) == "test accuracy of cat"
+    assert Measure(quantity="gap").is_share and not Measure(quantity="test_loss").is_share
+    assert str(Point(setting="small")) == "test accuracy of 'small'"
+
+
+@pytest.mark.parametrize(
+    ("published", "upper", "rounding"), [(0.33, 0.32, 0), (0.3, None, -1), (float("nan"), None, 0)]
+)
+def test_rows_check_themselves(published, upper, rounding):
+    with pytest.raises(InputError, match="A row must have a published number"):
+        Row(setting="small", published=published, upper=upper, rounding=rounding)
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, float("nan")])
+def test_equal_within_nothing(margin):
+    with pytest.raises(InputError, match="margin must be above 0"):
+        Equal(first=Point(setting="a"), second=Point(setting="b"), margin=margin)

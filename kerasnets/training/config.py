@@ -59,7 +59,8 @@ class TrainConfig:
             (0: 23 % and 30 % of the run).
         final_learning_rate_scale: Last rate of linear, cosine, triangular and one_cycle, as a multiple of
             learning_rate.
-        loss: Function that is made small. cross_entropy_on_probabilities is a known mistake, kept to be studied.
+        loss: Function that is made small. cross_entropy_on_probabilities and cross_entropy_unstable, softmax without
+            subtracting the largest logit, are known mistakes, kept to be studied.
         label_smoothing: Share of the target that is spread over all classes (cross_entropy); the train loss is then
             the smoothed one, validation and test losses are plain.
         crop_padding: Pixels of padding before a random crop back to the image's size; 0 is off.
@@ -130,7 +131,7 @@ class TrainConfig:
     schedule_decay: float = 0.9
     warmup_epochs: float = 0.0
     final_learning_rate_scale: float = 0.0
-    loss: Literal["cross_entropy", "mse", "cross_entropy_on_probabilities"] = "cross_entropy"
+    loss: Literal["cross_entropy", "mse", "cross_entropy_on_probabilities", "cross_entropy_unstable"] = "cross_entropy"
     label_smoothing: float = 0.0
     crop_padding: int = 0
     crop_mode: Literal["zero", "reflect"] = "zero"

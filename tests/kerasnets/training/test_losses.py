@@ -60,6 +60,22 @@ def test_the_known_mistake():
     np.testing.assert_allclose(value("cross_entropy", "probabilities", PROBABILITIES), expected, rtol=1e-5)
 
 
+def test_unstable_cross_entropy_is_the_same_where_nothing_overflows():
+    expected = -np.log(softmax(LOGITS)[np.arange(5), LABELS])
+    np.testing.assert_allclose(value("cross_entropy_unstable", "logits", LOGITS), expected, rtol=1e-5)
+    mixed = -(MIXED * np.log(softmax(LOGITS))).sum(axis=1)
+    np.testing.assert_allclose(value("cross_entropy_unstable", "logits", LOGITS, MIXED), mixed, rtol=1e-5)
+
+
+@pytest.mark.parametrize("logits", [[90, 0, 0], [0, 110, 110], [90, 90, 90]])
+def test_unstable_cross_entropy_is_no_number_where_the_stable_one_is(logits):
+    outputs, labels = np.array([logits], np.float32), np.zeros(1, np.int32)
+    stable, unstable = (
+        make_loss(name, "logits", 3)(labels, outputs).numpy() for name in ("cross_entropy", "cross_entropy_unstable")
+    )
+    assert np.isfinite(stable).all() and not np.isfinite(unstable).any()
+
+
 def test_mixed_labels():
     log_shares = np.log(softmax(LOGITS))
     mixed = value("cross_entropy", "logits", LOGITS, MIXED)
@@ -70,7 +86,7 @@ def test_mixed_labels():
     np.testing.assert_allclose(value("mse", "logits", LOGITS, MIXED), squared, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "mse", "cross_entropy_on_probabilities"])
+@pytest.mark.parametrize("name", ["cross_entropy", "mse", "cross_entropy_on_probabilities", "cross_entropy_unstable"])
 def test_whole_shares_are_the_same_as_positions(name):
     positions, shares = value(name, "logits", LOGITS), value(name, "logits", LOGITS, ONE_HOT.astype(np.float32))
     np.testing.assert_allclose(positions, shares, rtol=1e-5)
@@ -93,6 +109,8 @@ def test_unknown():
         ("cross_entropy", "probabilities", "cross_entropy_on_probabilities"),
         ("cross_entropy_on_probabilities", "logits", "cross_entropy_on_probabilities"),
         ("mse", "probabilities", "mse"),
+        ("cross_entropy_unstable", "logits", "cross_entropy"),
+        ("cross_entropy_unstable", "probabilities", "cross_entropy_on_probabilities"),
     ],
 )
 def test_what_an_evaluation_reports(name, kind, expected):

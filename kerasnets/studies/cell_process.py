@@ -1,0 +1,252 @@
+"""A cell in a process of its own: what that process does, and `CellProcess`, the runner's handle on it.
+
+``python -m kerasnets.studies.cell_process FOLDER`` reads one JSON object on stdin, with the whole configuration
+(``config``), how much to give way to other processes (``nice``) and the id of the process that must stay alive
+(``parent``), and trains or goes on in exactly that folder.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kerasnets.errors import InputError
+from kerasnets.runs.run import Run
+from kerasnets.studies.results import DONE
+from kerasnets.training.config import TrainConfig, config_from_dict
+from kerasnets.training.progress import Display
+from pipelines.errors import DataError
+from pipelines.locks import locked
+
+FINISHED, DIVERGED, MISTAKE = 0, 1, 2
+NO_ROOM, IN_USE = 74, 75
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PR_SET_PDEATHSIG = 1
+_REASON_LENGTH = 300
+
+
+class _InUse(Exception):
+    """Another process works in the folder."""
+
+
+class _Told(Display):
+    """Prints an epoch a line, and knows whether training has begun.
+
+    Args:
+        config: What is trained.
+    """
+
+    def __init__(self, config: TrainConfig):
+        super().__init__(config.epochs, config.batch_size)
+        self.begun = False
+
+    def steps(self, *told) -> None:
+        """Is told of steps."""
+        self.begun = True
+        super().steps(*told)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the cell.
+
+    Returns:
+        0 finished, 1 diverged, 2 mistake of the user (one line on stderr), 74 no room on the disk, 75 another process
+        works in the folder, 143 stopped by SIGTERM, with a checkpoint.
+    """
+    (path,) = map(Path, sys.argv[1:] if argv is None else argv)
+    description = json.load(sys.stdin)
+    if not _stand_back(description["nice"], description["parent"]):
+        return 128 + signal.SIGTERM
+    try:
+        return _run(path, config_from_dict(description["config"]))
+    except _InUse:
+        return _complain(f"Another process is training in {path}.", IN_USE)
+    except (InputError, DataError) as error:
+        return _complain(str(error), MISTAKE)
+    except OSError as error:
+        return _complain(explain(error), NO_ROOM if error.errno in _FULL else MISTAKE)
+
+
+def explain(error: OSError) -> str:
+    """One line for an error of the operating system: what, and where."""
+    if error.errno is None:
+        return str(error)
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _stand_back(nice: int, parent: int) -> bool:
+    """Gives way to other processes and ties this one to its parent; returns whether the parent is still there."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.nice(nice)
+    # Ctrl-C and a closed window reach every process of a terminal. The runner answers them, and asks this one to stop.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # where memory runs out this process is to die, not the runner
+            Path("/proc/self/oom_score_adj").write_text("500")
+        # A runner that is killed leaves no orphan: the kernel then sends SIGTERM, which writes a checkpoint and ends.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    return os.getppid() == parent  # else it died before the line above
+
+
+def _run(path: Path, config: TrainConfig) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The lock of a run folder comes with the folder, late; this one lies beside it and is taken before any work.
+    lock = _lock_beside(path)
+    with locked(lock, waiting=_give_way):
+        try:
+            return _train_or_resume(path, config)
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _give_way() -> None:
+    raise _InUse
+
+
+def _train_or_resume(path: Path, config: TrainConfig) -> int:
+    begun = (path / "config.yaml").is_file()
+    if begun and (path / "summary.json").is_file() and Run(path).status in DONE:
+        return _code(Run(path))
+    if begun and _is_locked(path / ".lock"):
+        raise _InUse
+    progress = _Told(config)
+    signal.signal(signal.SIGTERM, _end_unless(lambda: progress.begun))
+    from kerasnets.training.interrupt import Interrupted
+    from kerasnets.training.train import resume, train
+
+    try:
+        # Going on with the threads that it began with: another number of them would change the last bits.
+        run = resume(path, progress=progress) if begun else train(config, run_path=path, progress=progress)
+    except Interrupted as stop:
+        return 128 + stop.signal_number
+    except InputError:
+        if _is_locked(path / ".lock") or (not begun and (path / "config.yaml").is_file()):
+            raise _InUse from None  # the user resumes it by hand, or has begun it meanwhile
+        raise
+    return _code(run)
+
+
+def _end_unless(training: Callable[[], bool]) -> Callable:
+    """Returns what answers a SIGTERM that training does not: one before it begins, or one after that was answered.
+
+    The second is not to keep a checkpoint from being written: it may come from the runner where all processes of a
+    terminal, or of a service, were sent the first.
+    """
+
+    def answer(number, frame) -> None:
+        if not training():
+            os._exit(128 + number)
+
+    return answer
+
+
+def _code(run: Run) -> int:
+    return FINISHED if run.status == "finished" else DIVERGED
+
+
+def in_use(path: Path) -> bool:
+    """Whether a process works in the folder of a cell: a cell's, or one that the user has started by hand."""
+    return _is_locked(_lock_beside(path)) or _is_locked(path / ".lock")
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _is_locked(file: Path) -> bool:
+    try:
+        with open(file, "rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+class CellProcess:
+    """A running cell, as the runner sees it.
+
+    Args:
+        command: Words to start it with.
+        description: Given to it as JSON on stdin.
+        output: File that stdout and stderr are added to.
+
+    Raises:
+        OSError: The process cannot be started, or the file not be written.
+    """
+
+    def __init__(self, command: Sequence[str], description: dict[str, Any], output: Path):
+        self.output = output
+        output.parent.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        environment.pop("FORCE_COLOR", None)  # would put a terminal's codes into the file
+        with open(output, "ab") as file:
+            self._begin = file.tell()
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=environment
+            )
+        self.pid = self._process.pid
+        self._started = time.monotonic()
+        # A broken pipe: it has ended already, and says why in its output.
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(json.dumps(description).encode())
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self._started
+
+    def exit_code(self) -> int | None:
+        """Its exit code, -N if signal N killed it, None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Asks it to write a checkpoint and end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends it at once; it can be resumed from its last checkpoint."""
+        self._process.kill()
+        self._process.wait()
+
+    def reason(self) -> str:
+        """Why it failed, in one line: the signal that killed it, or the last words of its output."""
+        code = self.exit_code()
+        if code == -signal.SIGKILL:
+            return "killed by signal 9 (perhaps out of memory)"
+        if code < 0:
+            return f"killed by signal {-code} ({signal.strsignal(-code)})"
+        if code == 128 + signal.SIGTERM:
+            return "stopped by another process (SIGTERM)"
+        if code == FINISHED:
+            return "ended without a result"
+        return self._last_line() or f"exit code {code}, without a word"
+
+    def _last_line(self) -> str:
+        with open(self.output, "rb") as file:
+            file.seek(max(self._begin, file.seek(0, os.SEEK_END) - 10_000))
+            lines = file.read().decode(errors="replace").splitlines()
+        lines = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
+        # Libraries may write more as the process ends, after our own word.
+        own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        own = own if self.exit_code() in (MISTAKE, NO_ROOM) else []
+        return (own or [line for line in lines if line] or [""])[-1][:_REASON_LENGTH]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,395 @@
+"""`kerasnets-study`: which studies there are, what one will cost, running it, how far it is, and what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasnets.cli.arguments import new_parser, parse
+from kerasnets.cli.command import results_on_stdout, run_command
+from kerasnets.cli.quiet import import_tensorflow
+from kerasnets.cli.verbs import run_verb
+from kerasnets.errors import InputError, closest
+
+if TYPE_CHECKING:
+    import jsonargparse
+
+    from kerasnets.studies.cells import Cell
+    from kerasnets.studies.report import StudyResults
+    from kerasnets.studies.results import CellResult
+    from kerasnets.studies.study import Setting, Study
+
+COMMAND = "kerasnets-study"
+VERBS = {
+    "list": "the included studies",
+    "show": "what a study runs, what it assumes and what it will cost on this machine",
+    "run": "run what is missing of a study, then report",
+    "status": "how far a study is",
+    "report": "write the report of a study and print its verdicts",
+}
+NAME_HELP = "Name of an included study, or a YAML file with one of your own (README: Studies)."
+OUTPUT_HELP = "Folder of all studies: cells/ holds the runs, NAME/ the ledger and the report."
+SCALE_HELP = "Share of the full cost: fewer epochs and images; every number and verdict then says so."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        0; 1 when a run of the study has failed; 2 after a mistake of the user; 130 or 143 stopped by a signal.
+    """
+    return run_command(COMMAND, _run_verb, argv)
+
+
+def _run_verb(argv: list[str]) -> int:
+    handlers = {"list": _list, "show": _show, "run": _run, "status": _status, "report": _report}
+    return run_verb(COMMAND, VERBS, handlers, argv)
+
+
+def _parser(verb: str) -> jsonargparse.ArgumentParser:
+    usage = f"{COMMAND} {verb}{'' if verb == 'list' else ' NAME|FILE.yaml'} [flags]"
+    parser = new_parser(f"{COMMAND} {verb}", usage, f"{VERBS[verb].capitalize()}.")
+    parser.add_argument("--json", action="store_true", help="Print the result as one JSON object on stdout.")
+    if verb == "list":
+        return parser
+    parser.add_argument("name", metavar="NAME|FILE.yaml", type=str, help=NAME_HELP)
+    parser.add_argument("--output", metavar="DIR", type=str, default="studies", help=OUTPUT_HELP)
+    parser.add_argument("--seeds", metavar="N", type=int | None, help="Seeds a setting, 0 to N - 1.")
+    parser.add_argument("--scale", metavar="X", type=float, default=1.0, help=SCALE_HELP)
+    if verb in ("show", "run"):
+        parser.add_argument(
+            "--only", metavar="CELL", action="append", help="Only this setting or cell; may be repeated."
+        )
+        parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
+        parser.add_argument("--jobs", metavar="N", type=int, default=1, help="Runs side by side.")
+    if verb == "show":
+        parser.add_argument("--no-estimate", action="store_true", help="Do not measure how fast this machine is.")
+    if verb == "run":
+        _add_running(parser)
+    return parser
+
+
+def _add_running(parser: jsonargparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", metavar="N", type=int, default=0, help="Threads of a run; 0 shares all out.")
+    parser.add_argument("--max-time", metavar="TIME", type=str | None, help="Stop after this time, such as 8h.")
+    parser.add_argument("--nice", metavar="N", type=int, default=10, help="How much to give way to other programs.")
+    parser.add_argument("--retry-failed", action="store_true", help="Try runs again that were given up.")
+    parser.add_argument("--dry-run", action="store_true", help="Say what would be run, and run nothing.")
+
+
+def _list(argv: list[str]) -> int:
+    options = parse(_parser("list"), argv)
+    from kerasnets.studies.published import STUDIES
+
+    with results_on_stdout(options.json) as print_json:
+        rows = [_facts(study) for study in STUDIES.values()]
+        print_json({"studies": rows})
+    if not options.json:
+        import pandas as pd
+
+        from kerasnets.cli.tables import print_table
+
+        print_table(pd.DataFrame(rows)[["study", "settings", "seeds", "rows", "claims", "question"]])
+        print(f"\n{COMMAND} show NAME tells more. A study of your own is a YAML file: see Studies in the README.")
+    return 0
+
+
+def _facts(study: Study) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "question": study.question,
+        "dataset": study.dataset,
+        "settings": len(study.settings),
+        "seeds": study.seeds,
+        "rows": len(study.rows),
+        "claims": len(study.claims),
+        "published_cost": study.published_cost,
+    }
+
+
+def _show(argv: list[str]) -> int:
+    options = parse(_parser("show"), argv)
+    study, cells = _study_and_cells(options)
+    results = _results(study, cells, options)
+    seconds = {}
+    with results_on_stdout(options.json) as print_json:
+        if not options.no_estimate:
+            seconds = _estimate(cells)
+        left = sum(seconds.get(result.cell.key, 0.0) for result in results if not result.done)
+        numbers = {"seconds_all": sum(seconds.values()), "seconds_left": left} if seconds else {}
+        cell_rows = [_cell_row(result) | {"estimated_seconds": seconds.get(result.cell.key)} for result in results]
+        print_json(_facts(study) | {"assumes": list(study.assumes), "cells": cell_rows} | numbers)
+    if not options.json:
+        _print_study(study, results, seconds)
+        if seconds:
+            print(
+                f"Estimated on this machine, one run after the other: {_time(sum(seconds.values()))} for all, "
+                f"{_time(left)} for what is left."
+            )
+    return 0
+
+
+def _estimate(cells: list[Cell]) -> dict[str, float]:
+    from kerasnets.cli.live_line import LiveLine
+    from kerasnets.studies.estimate import cost_signature, estimate
+
+    import_tensorflow()
+    networks = len({cost_signature(cell.config) for cell in cells})
+    with LiveLine("Measuring each network", networks) as line:
+        return estimate(cells, measured=lambda name: line.advance(1))
+
+
+def _print_study(study: Study, results: list[CellResult], seconds: dict[str, float]) -> None:
+    import pandas as pd
+
+    from kerasnets.cli.tables import print_table
+
+    print(f"{study.name}: {study.question}")
+    done = sum(result.done for result in results)
+    seeds = len({result.cell.seed for result in results})
+    print(f"{len(results)} cells with {seeds} {'seed' if seeds == 1 else 'seeds'}; {done} done.\n")
+    rows = []
+    for setting in study.settings:
+        own = [result for result in results if result.cell.setting == setting.name]
+        if own:
+            row = {"setting": setting.name, "what differs": _differs(setting), "epochs": own[0].cell.config.epochs}
+            row["done"] = f"{sum(result.done for result in own)} of {len(own)}"
+            estimated = seconds.get(own[0].cell.key)
+            rows.append(row | ({} if estimated is None else {"time of one": _time(estimated)}))
+    print_table(pd.DataFrame(rows))
+    print(f"\nHeld against {len(study.rows)} published numbers and {len(study.claims)} claims.")
+    if study.published_cost:
+        print(f"Published cost: {study.published_cost}")
+    if study.assumes:
+        print("Assumed:")
+        for text in study.assumes:
+            print(f"  - {text}")
+
+
+def _differs(setting: Setting) -> str:
+    parts = []
+    for key, value in setting.config.items():
+        inner = value.items() if isinstance(value, dict) else [(key, value)]
+        parts += [f"{name} {item}" for name, item in inner]
+    return ", ".join(parts)
+
+
+def _run(argv: list[str]) -> int:
+    options = parse(_parser("run"), argv)
+    study, cells = _study_and_cells(options)
+    _check_running(options)
+    if options.dry_run:
+        return _dry_run(options, study, cells)
+    from kerasnets.runs.folder import check_output
+    from kerasnets.studies.live_table import LiveTable
+    from kerasnets.studies.runner import run_study
+    from kerasnets.training.config import parse_seconds
+
+    check_output(options.output)
+    _check_data(cells)
+    folder = _folder(options, study)
+    with results_on_stdout(options.json) as print_json:
+        outcome = run_study(
+            folder,
+            Path(options.output),
+            cells,
+            jobs=options.jobs,
+            threads=options.threads,
+            nice=options.nice,
+            max_seconds=None if options.max_time is None else parse_seconds(options.max_time),
+            retry_failed=options.retry_failed,
+            display=LiveTable(study.name),
+        )
+        if outcome.stopped_because:
+            print(f"Stopped: {outcome.stopped_because}", file=sys.stderr)
+        results = _write_report(options, study)
+        print_json(dataclasses.asdict(outcome) | _verdicts(results) | {"report": str(folder / "report.html")})
+    if not options.json:
+        _print_verdicts(results, folder)
+    if outcome.left:
+        print(f"{outcome.left} runs are left. Go on with: {COMMAND} run {shlex.join(argv)}", file=sys.stderr)
+    return outcome.exit_code
+
+
+def _check_running(options: jsonargparse.Namespace) -> None:
+    for name, low, high in (("jobs", 1, 1024), ("threads", 0, 4096), ("nice", 0, 19)):
+        if not low <= options[name] <= high:
+            raise InputError(f"--{name} must be a whole number from {low} to {high}. Received: {options[name]}.")
+    if options.max_time is not None:
+        from kerasnets.training.config import parse_seconds
+
+        if parse_seconds(options.max_time) <= 0:
+            raise InputError(f"--max-time must be above zero. Received: {options.max_time}. Write 90s, 30m or 8h.")
+
+
+def _check_data(cells: list[Cell]) -> None:
+    """Says before anything runs that a data set is not there; its images are read by each run."""
+    from pipelines.sources import find_source
+
+    for config in {(cell.config.dataset, cell.config.reading()): cell.config for cell in cells}.values():
+        find_source(config.dataset, config.data_dir, config.reading())
+
+
+def _dry_run(options: jsonargparse.Namespace, study: Study, cells: list[Cell]) -> int:
+    with results_on_stdout(options.json) as print_json:
+        left = [result for result in _results(study, cells, options) if not result.done]
+        print_json({"cells": [_cell_row(result) for result in left]})
+    if not options.json:
+        _print_cells(left)
+        print(f"{len(left)} of {len(cells)} runs would be begun or gone on with.")
+    return 0
+
+
+def _status(argv: list[str]) -> int:
+    options = parse(_parser("status"), argv)
+    study, cells = _study_and_cells(options)
+    with results_on_stdout(options.json) as print_json:
+        results = _results(study, cells, options)
+        print_json({"study": study.name, "cells": [_cell_row(result) for result in results]})
+    if not options.json:
+        _print_cells(results)
+        counts = {status: sum(result.status == status for result in results) for status in _STATUSES}
+        print(", ".join(f"{count} {status}" for status, count in counts.items() if count))
+    return 0
+
+
+_STATUSES = ("finished", "diverged", "running", "interrupted", "failed", "missing")
+
+
+def _report(argv: list[str]) -> int:
+    options = parse(_parser("report"), argv)
+    study, _ = _study_and_cells(options)
+    folder = _folder(options, study)
+    with results_on_stdout(options.json) as print_json:
+        results = _write_report(options, study)
+        print_json(_verdicts(results) | {"report": str(folder / "report.html")})
+    if not options.json:
+        _print_verdicts(results, folder)
+    return 0
+
+
+def _study_and_cells(options: jsonargparse.Namespace) -> tuple[Study, list[Cell]]:
+    from kerasnets.studies.cells import make_cells
+
+    study = _find(options.name)
+    data_dir = options.get("data_dir")
+    cells = make_cells(
+        study,
+        seeds=options.seeds,
+        scale=options.scale,
+        only=options.get("only") or (),
+        data_dir=data_dir and str(Path(data_dir).expanduser().absolute()),
+    )
+    return study, cells
+
+
+def _find(name: str) -> Study:
+    from kerasnets.studies.published import STUDIES
+    from kerasnets.studies.yaml_file import load_study
+
+    if name in STUDIES:
+        return STUDIES[name]
+    if name.endswith((".yaml", ".yml")) or Path(name).exists():
+        return load_study(name)
+    raise InputError(f"Unknown study {name!r}. {closest(name, STUDIES)} Or name a YAML file.")
+
+
+def _folder(options: jsonargparse.Namespace, study: Study) -> Path:
+    """Scaled runs have a report of their own: nothing of them is ever seen beside the full study's numbers."""
+    return Path(options.output) / (study.name if options.scale == 1 else f"{study.name}-scale-{options.scale:g}")
+
+
+def _results(study: Study, cells: list[Cell], options: jsonargparse.Namespace) -> list[CellResult]:
+    from kerasnets.studies.ledger import Ledger
+    from kerasnets.studies.results import read_cell
+
+    given_up = Ledger(_folder(options, study) / "ledger.jsonl").given_up()
+    return [read_cell(options.output, cell, failed=given_up.get(cell.key, "")) for cell in cells]
+
+
+def _cell_row(result: CellResult) -> dict[str, Any]:
+    from kerasnets.studies.study import Measure
+
+    summary = result.summary if result.path.joinpath("summary.json").is_file() else {}
+    return {
+        "setting": result.cell.setting,
+        "seed": result.cell.seed,
+        "status": result.status,
+        "epochs": f"{summary.get('epochs', 0)} of {result.cell.config.epochs}",
+        "test_accuracy": result.value(Measure()),
+        "seconds": summary.get("seconds", {}).get("total"),
+        "folder": str(result.path),
+        "reason": result.reason,
+    }
+
+
+def _print_cells(results: list[CellResult]) -> None:
+    import pandas as pd
+
+    from kerasnets.cli.tables import print_table
+
+    table = pd.DataFrame([_cell_row(result) for result in results])
+    if len(table):
+        print_table(table if any(table["reason"]) else table.drop(columns="reason"))
+
+
+def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults:
+    """Writes the report on all cells that there are, those of more seeds than the study asks for too."""
+    from kerasnets.studies.cells import cell_path, make_cells
+    from kerasnets.studies.report import study_results, write_study_report
+
+    seeds = options.seeds or study.seeds
+    while options.seeds is None:
+        more = [cell for cell in make_cells(study, seeds=seeds + 1, scale=options.scale) if cell.seed == seeds]
+        if not any((cell_path(options.output, cell) / "summary.json").is_file() for cell in more):
+            break
+        seeds += 1
+    cells = _results(study, make_cells(study, seeds=seeds, scale=options.scale), options)
+    if not any(result.done for result in cells):
+        raise InputError(f"A report needs at least one run that is done. Received: none of {study.name}. Run it first.")
+    flags = [f"--scale {options.scale:g}"] * (options.scale != 1) + [f"--seeds {seeds}"] * (seeds != study.seeds)
+    results = study_results(study, cells, scale=options.scale, command=" ".join([COMMAND, "run", options.name, *flags]))
+    write_study_report(results, _folder(options, study))
+    return results
+
+
+def _verdicts(results: StudyResults) -> dict[str, Any]:
+    return {
+        "claims": [{"claim": verdict.claim.text, "verdict": verdict.verdict} for verdict in results.claim_verdicts],
+        "rows": [
+            {
+                "setting": verdict.row.setting,
+                "quantity": str(verdict.row.measure),
+                "published": verdict.row.published,
+                "mean": verdict.mean,
+                "n": verdict.n,
+                "verdict": verdict.verdict,
+            }
+            for verdict in results.row_verdicts
+        ],
+    }
+
+
+def _print_verdicts(results: StudyResults, folder: Path) -> None:
+    import pandas as pd
+
+    from kerasnets.cli.tables import print_table
+
+    verdicts = _verdicts(results)
+    if verdicts["claims"]:
+        print_table(pd.DataFrame(verdicts["claims"])[["verdict", "claim"]])
+    if verdicts["rows"]:
+        print_table(pd.DataFrame(verdicts["rows"]))
+    print(f"Report: {folder / 'report.html'}")
+
+
+def _time(seconds: float) -> str:
+    """A time as people say it: ``"40 s"``, ``"12 min"``, ``"3 h 5 min"``."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,493 @@
+"""`judge_claims`: whether published sentences hold on our runs, by tests over seeds and over test images."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from kerasnets.errors import InputError
+from kerasnets.evaluation.metrics import wilson_interval
+from kerasnets.studies.results import CellResult
+from kerasnets.studies.study import Claim, Comparison, Diverges, Equal, Higher, Measure, Point
+from kerasnets.studies.verdicts import in_words, size_in_words
+
+HOLDS = "HOLDS"
+FAILS = "FAILS"
+UNDECIDED = "UNDECIDED"
+
+POWER = 0.8
+FINAL_ACCURACY = Measure()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonVerdict:
+    """One comparison of a claim, tested.
+
+    Attributes:
+        comparison: What was said.
+        n: Seeds for which both sides have a number (``Diverges``: runs that came to an end).
+        difference: Mean of first minus second over those seeds; None without one and for ``Diverges``.
+        interval: Its 95 % interval, not corrected: over seeds with Student's t, or over test images for one seed.
+        p: The smaller one of two one-sided p-values, that the comparison holds and that it fails; None untested.
+        p_holm: The same after Holm's correction over the study.
+        test: Which test was used.
+        verdict: ``HOLDS``, ``FAILS`` or ``UNDECIDED``.
+        smallest_difference: The true difference (beyond ``by``) that so many runs would have seen with probability 0.8
+            at the level that Holm's procedure asked of this comparison; for ``Equal`` the smallest margin within which
+            they would have shown two equal points to be equal. None when unknown, or when no difference is enough.
+        why: The reason, with numbers.
+        spent: What both sides had of epochs, images and seconds: ``"equal epochs and images, 2.1 times the seconds"``,
+            the first in terms of the second; empty when unknown.
+    """
+
+    comparison: Comparison
+    n: int
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    test: str
+    verdict: str
+    smallest_difference: float | None = None
+    why: str
+    spent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimVerdict:
+    """A published sentence, judged.
+
+    Attributes:
+        claim: The sentence and its comparisons.
+        verdict: ``HOLDS`` if all comparisons hold, ``FAILS`` if one fails, otherwise ``UNDECIDED``.
+        comparisons: Their verdicts, in the same order.
+        why: How many hold, fail and are undecided.
+    """
+
+    claim: Claim
+    verdict: str
+    comparisons: tuple[ComparisonVerdict, ...]
+    why: str
+
+
+def judge_claims(
+    claims: Sequence[Claim], results: Mapping[str, Sequence[CellResult]], *, alpha: float = 0.05
+) -> list[ClaimVerdict]:
+    """Tests all claims of a study on its runs.
+
+    ``Higher`` and ``Equal`` compare two points seed by seed, d_i = first - second. Each is tested in both directions,
+    that it holds and that it fails, with two questions asked of the data where both can be:
+
+    * Would other seeds say the same? Paired one-sided t test of d_i against ``by``, for two seeds or more. Differences
+      that are all the same number have no spread that a t test could use; then the sign test, p = 2^-n.
+    * Would other test images say the same? For final test accuracy of two settings that were tested on the same images.
+      An image's score is the number of paired seeds in which the first is right on it minus that of the second. Images,
+      not pairs of image and seed, are the units, because networks of one setting fail on the same images. If the two
+      settings are equally good, an image's score is as likely as its negative, so the distribution of the sum of scores
+      over all choices of signs is known exactly; for one seed this is McNemar's exact test. (Where only the mean score
+      is 0, it is right for many images.) For ``by`` other than 0 and for ``Equal``, where signs cannot be turned round,
+      the normal test of the mean score, with Agresti and Min's half a case more in each cell of McNemar's table.
+
+    Where both were asked, both must agree: the larger p-value counts. With one seed only the images answer, and the
+    verdict says nothing of other seeds. Not asked of images: runs that diverged, which have no predictions, and runs
+    whose predictions are not the last epoch's alone (a validation split, test-time augmentation).
+
+    ``Equal`` holds by two one-sided tests (TOST): d above -margin and d below margin, the larger p-value counts. It
+    fails when d is beyond one of the two, twice the smaller p-value counts, since either side will do.
+
+    Holm's correction. The family is all one-sided hypotheses of the study: two for each different ``Higher`` and
+    ``Equal``, "does not hold" and "does not fail", also of those that have no runs yet (p = 1), so that a verdict does
+    not fall because more runs arrive. A comparison HOLDS or FAILS if the corrected p-value of that direction is at most
+    alpha. So the probability that even one comparison of the study is decided wrongly, in either direction, is at most
+    alpha, however the tests depend on each other. (Doubling the smaller p-value and correcting over half as many would
+    decide a little more; that it errs so seldom about directions is only known for independent tests.)
+
+    ``Diverges`` needs no test: a run counts as diverged if a loss was no number, or if its final test accuracy's 95 %
+    Wilson interval contains 1/classes or lies below. All runs: HOLDS; none: FAILS; some: UNDECIDED.
+
+    Runs that are missing do not hold up a verdict on those seeds that are there; ``why`` counts both.
+
+    Args:
+        claims: The claims of one study, all of them: they share the correction.
+        results: Results by name of setting, one a seed.
+        alpha: Probability of any wrong decision in the study.
+
+    Raises:
+        InputError: alpha is not between 0 and 1.
+
+    Source:
+        Holm 1979, "A simple sequentially rejective multiple test procedure"; McNemar 1947; Schuirmann 1987 (TOST);
+        Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions"; the signs turned
+        round: Fisher 1935, "The design of experiments", section 21.
+    """
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha must be above 0 and below 1. Received: {alpha!r}. 0.05 is usual.")
+    # Two claims may share a comparison, which is then one hypothesis.
+    declared = list(dict.fromkeys(comparison for claim in claims for comparison in claim.comparisons))
+    tested = [_gather(comparison, results) for comparison in declared if not isinstance(comparison, Diverges)]
+    adjusted, levels = holm([p for evidence in tested for p in (evidence.p_holds, evidence.p_fails)], alpha)
+    verdicts: dict[Comparison, ComparisonVerdict] = {
+        evidence.comparison: _judge(evidence, adjusted[2 * i : 2 * i + 2], levels[2 * i : 2 * i + 2], alpha)
+        for i, evidence in enumerate(tested)
+    }
+    for comparison in declared:
+        if isinstance(comparison, Diverges):
+            verdicts[comparison] = _judge_divergence(comparison, results.get(comparison.setting, ()))
+    return [_judge_claim(claim, tuple(verdicts[comparison] for comparison in claim.comparisons)) for claim in claims]
+
+
+def holm(p_values: Sequence[float], alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Holm's step-down correction.
+
+    Args:
+        p_values: (m,) of all hypotheses of a family.
+        alpha: Probability that any true hypothesis is rejected.
+
+    Returns:
+        (m,) corrected p-values, in the same order: max over j <= k of (m - j + 1) p_(j), at most 1; rejected are those
+        of at most alpha. And (m,) the level that each one was held against: alpha / (m - k + 1) for the k-th rejected
+        one, and for those not rejected the level at which the procedure stopped.
+    """
+    p_values = np.asarray(p_values, np.float64)
+    order = np.argsort(p_values, kind="stable")
+    left = len(p_values) - np.arange(len(p_values))  # hypotheses that are not yet rejected
+    corrected = np.minimum(1, np.maximum.accumulate(p_values[order] * left))
+    rejected = int(np.sum(corrected <= alpha))
+    steps = alpha / left
+    if rejected < len(p_values):
+        steps[rejected:] = steps[rejected]
+    adjusted, levels = np.empty_like(corrected), np.empty_like(corrected)
+    adjusted[order], levels[order] = corrected, steps
+    return adjusted, levels
+
+
+def swap_test(scores: np.ndarray) -> tuple[float, float]:
+    """Exact test of whole numbers whose signs are as likely one way as the other.
+
+    Args:
+        scores: (n,) integers: times that the first is right minus times that the second is. Of -1, 0 and 1 alone, this
+            is McNemar's exact test.
+
+    Returns:
+        Probability, over all choices of signs, of a sum at least as large as that of ``scores``, and of one at most as
+        large.
+    """
+    # Half of (sum of scores + sum of sizes) is the sum of the positive ones: for each size a binomial number of them.
+    distribution = np.ones(1)
+    for size, count in enumerate(np.bincount(np.abs(scores))):
+        if size and count:
+            spaced = np.zeros(size * count + 1)
+            spaced[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+            distribution = np.convolve(distribution, spaced)
+    observed = int(scores[scores > 0].sum())
+    return min(1.0, float(distribution[observed:].sum())), min(1.0, float(distribution[: observed + 1].sum()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Images:
+    """Scores of test images, of which each seed can add -1, 0 or 1; see `judge_claims`."""
+
+    scores: np.ndarray
+    seeds: int
+
+    @property
+    def difference(self) -> float:
+        """Mean score a seed, that is accuracy of the first minus accuracy of the second, drawn slightly to 0."""
+        return float(self.scores.sum()) / (self.seeds * (len(self.scores) + 2))
+
+    @property
+    def standard_error(self) -> float:
+        """Of ``difference``; half a case more in each cell of McNemar's table, two of them discordant."""
+        n = len(self.scores) + 2
+        square = (float(np.square(self.scores / self.seeds).sum()) + 1) / n
+        return math.sqrt((square - self.difference**2) / n)
+
+    def p_values(self, shift: float) -> tuple[float, float]:
+        """One-sided p-values of a difference above, and below, a shift."""
+        if shift == 0:
+            return swap_test(self.scores)
+        z = (self.difference - shift) / self.standard_error
+        return float(stats.norm.sf(z)), float(stats.norm.cdf(z))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evidence:
+    """A comparison and what its runs say, before the correction."""
+
+    comparison: Higher | Equal
+    pairs: list[tuple[CellResult, CellResult]]
+    planned: int
+    firsts: np.ndarray
+    seconds: np.ndarray
+    images: _Images | None
+    p_holds: float
+    p_fails: float
+
+    @property
+    def differences(self) -> np.ndarray:
+        return self.firsts - self.seconds
+
+
+def _gather(comparison: Higher | Equal, results: Mapping[str, Sequence[CellResult]]) -> _Evidence:
+    first, second = comparison.first, comparison.second
+    of_first, of_second = (
+        {result.cell.seed: result for result in results.get(point.setting, ())} for point in (first, second)
+    )
+    both = [(of_first[seed], of_second[seed]) for seed in sorted(of_first.keys() & of_second.keys())]
+    rows = [(pair, pair[0].value(first.measure), pair[1].value(second.measure)) for pair in both]
+    rows = [row for row in rows if row[1] is not None and row[2] is not None]
+    pairs = [pair for pair, _, _ in rows]
+    firsts, seconds = (np.array([row[place] for row in rows], np.float64) for place in (1, 2))
+    images = _images(first, second, pairs)
+    if len(rows) < 2 and images is None:
+        p_holds = p_fails = 1.0
+    elif isinstance(comparison, Higher):
+        p_holds, p_fails = _p_values(firsts - seconds, images, comparison.by)
+    else:
+        above_low, below_low = _p_values(firsts - seconds, images, -comparison.margin)
+        above_high, below_high = _p_values(firsts - seconds, images, comparison.margin)
+        p_holds, p_fails = max(above_low, below_high), min(1.0, 2 * min(below_low, above_high))
+    return _Evidence(
+        comparison=comparison,
+        pairs=pairs,
+        planned=len(of_first.keys() | of_second.keys()),
+        firsts=firsts,
+        seconds=seconds,
+        images=images,
+        p_holds=p_holds,
+        p_fails=p_fails,
+    )
+
+
+def _images(first: Point, second: Point, pairs: list[tuple[CellResult, CellResult]]) -> _Images | None:
+    """Scores of the test images over all pairs; None where images cannot be compared one by one."""
+    same = first.setting == second.setting
+    if same or not pairs or first.measure != FINAL_ACCURACY or second.measure != FINAL_ACCURACY:
+        return None
+    results = [result for pair in pairs for result in pair]
+    # What such runs predicted is not what the last epoch's accuracy was measured on.
+    if any(result.cell.config.validation or result.cell.config.tta != "none" for result in results):
+        return None
+    if any(result.predictions is None for result in results):
+        return None
+    labels = [result.predictions[0] for result in results]
+    if not all(np.array_equal(labels[0], others) for others in labels):
+        return None
+    scores = sum(a.correct().astype(np.int64) - b.correct().astype(np.int64) for a, b in pairs)
+    return _Images(scores=scores, seeds=len(pairs))
+
+
+def _p_values(differences: np.ndarray, images: _Images | None, shift: float) -> tuple[float, float]:
+    """One-sided p-values of a difference above, and below, a shift: the larger ones over seeds and over images."""
+    of_seeds = _p_values_over_seeds(differences - shift) if len(differences) > 1 else (0.0, 0.0)
+    of_images = images.p_values(shift) if images else (0.0, 0.0)
+    return max(of_seeds[0], of_images[0]), max(of_seeds[1], of_images[1])
+
+
+def _p_values_over_seeds(differences: np.ndarray) -> tuple[float, float]:
+    n, mean = len(differences), float(differences.mean())
+    if _all_the_same(differences):
+        if abs(mean) <= 1e-12:
+            return 1.0, 1.0
+        return (0.5**n, 1.0) if mean > 0 else (1.0, 0.5**n)
+    t = mean / (float(differences.std(ddof=1)) / math.sqrt(n))
+    return float(stats.t.sf(t, n - 1)), float(stats.t.cdf(t, n - 1))
+
+
+def _all_the_same(differences: np.ndarray) -> bool:
+    """Whether they are one number but for the rounding of floats."""
+    return np.allclose(differences, differences[0], rtol=1e-9, atol=1e-12)
+
+
+def _judge(evidence: _Evidence, corrected: np.ndarray, levels: np.ndarray, alpha: float) -> ComparisonVerdict:
+    comparison, differences, n = evidence.comparison, evidence.differences, len(evidence.pairs)
+    untested = n < 2 and evidence.images is None
+    direction = 0 if evidence.p_holds <= evidence.p_fails else 1
+    verdict = (HOLDS, FAILS)[direction] if corrected[direction] <= alpha else UNDECIDED
+    judged = ComparisonVerdict(
+        comparison=comparison,
+        n=n,
+        difference=float(differences.mean()) if n else None,
+        interval=_interval(differences, evidence.images),
+        p=None if untested else min(evidence.p_holds, evidence.p_fails),
+        p_holm=None if untested else float(corrected[direction]),
+        test=_test_in_words(evidence),
+        verdict=verdict,
+        smallest_difference=None if untested else _smallest_difference(evidence, float(levels[direction])),
+        why="",
+        spent=_spent(evidence),
+    )
+    return dataclasses.replace(judged, why=_why(judged, evidence))
+
+
+def _interval(differences: np.ndarray, images: _Images | None) -> tuple[float, float] | None:
+    n = len(differences)
+    if n > 1:
+        centre, error, quantile = differences.mean(), differences.std(ddof=1) / math.sqrt(n), stats.t.ppf(0.975, n - 1)
+    elif images:
+        centre, error, quantile = images.difference, images.standard_error, stats.norm.ppf(0.975)
+    else:
+        return None
+    return float(centre - quantile * error), float(centre + quantile * error)
+
+
+def _smallest_difference(evidence: _Evidence, level: float) -> float | None:
+    """See ``ComparisonVerdict.smallest_difference``; of seeds and images, the larger.
+
+    Seeds: nc * s / sqrt(n), where nc is the non-centrality at which a t test with n - 1 degrees of freedom has the
+    power. Images: (z of the level + z of the power) standard errors. To be equal takes both of two one-sided tests, so
+    each is given half of the probability of missing, which makes the power at least what it should be.
+    """
+    power = POWER if isinstance(evidence.comparison, Higher) else (1 + POWER) / 2
+    differences, n, parts = evidence.differences, len(evidence.pairs), []
+    if n > 1 and _all_the_same(differences):
+        if 0.5**n > level:
+            return None
+        parts.append(0.0)
+    elif n > 1:
+        parts.append(_noncentrality(n, level, power) * float(differences.std(ddof=1)) / math.sqrt(n))
+    if evidence.images:
+        quantiles = stats.norm.isf(level) + stats.norm.ppf(power)
+        parts.append(float(quantiles) * evidence.images.standard_error)
+    return max(parts)
+
+
+def _noncentrality(n: int, level: float, power: float) -> float:
+    threshold = stats.t.isf(level, n - 1)
+    return float(optimize.brentq(lambda nc: stats.nct.sf(threshold, n - 1, nc) - power, 0, 10 * threshold + 10))
+
+
+def _test_in_words(evidence: _Evidence) -> str:
+    comparison, n = evidence.comparison, len(evidence.pairs)
+    tests = []
+    if n > 1:
+        same = _all_the_same(evidence.differences)
+        tests.append(f"{'sign test (all differences are the same)' if same else 'paired t'} over {n} seeds")
+    if evidence.images:
+        exact = isinstance(comparison, Higher) and comparison.by == 0
+        name = "normal test of the mean" if not exact else "McNemar, exact" if n == 1 else "McNemar, exact, all seeds"
+        tests.append(f"{name}, over {len(evidence.images.scores):,} test images")
+    if not tests:
+        return "none"
+    return ("two one-sided tests: " if isinstance(comparison, Equal) else "") + " and ".join(tests)
+
+
+def _why(verdict: ComparisonVerdict, evidence: _Evidence) -> str:
+    comparison, n = verdict.comparison, verdict.n
+    there = f" {n} of {evidence.planned} pairs of runs are there." if n < evidence.planned else ""
+    if not n:
+        return there.strip() or "No runs are there."
+    measure = comparison.first.measure
+    first, second = float(evidence.firsts.mean()), float(evidence.seconds.mean())
+    text = (
+        f"{_capital(comparison.first)} is {in_words(first, measure)}, {comparison.second} "
+        f"{in_words(second, comparison.second.measure)}: {_difference_in_words(verdict)}."
+    )
+    if verdict.p is None:
+        return f"{text} One seed decides nothing here, since there are no test images to compare one by one.{there}"
+    direction = "holds" if evidence.p_holds <= evidence.p_fails else "fails"
+    text += f" That it {direction}: p {_p_in_words(verdict.p)}, {_p_in_words(verdict.p_holm)} after Holm's correction."
+    if n == 1:
+        text += " One seed: of other seeds this says nothing."
+    if verdict.verdict == UNDECIDED:
+        text += f" {_seen_in_words(verdict)}"
+    return text + there
+
+
+def _difference_in_words(verdict: ComparisonVerdict) -> str:
+    comparison, measure = verdict.comparison, verdict.comparison.first.measure
+    text = f"{size_in_words(verdict.difference, measure)} {'higher' if verdict.difference >= 0 else 'lower'}"
+    if verdict.interval:
+        scale, digits = (100, ".2f") if measure.is_share else (1, ".3g")
+        low, high = (f"{scale * end:+{digits}}" for end in verdict.interval)
+        text += f" (95 % interval {low} to {high})"
+    if isinstance(comparison, Equal):
+        return f"{text}, where less than {size_in_words(comparison.margin, measure)} either way is meant"
+    if comparison.by:
+        meant = ("more", "higher") if comparison.by > 0 else ("less", "lower")
+        text += f", where {meant[0]} than {size_in_words(comparison.by, measure)} {meant[1]} is meant"
+    return text
+
+
+def _seen_in_words(verdict: ComparisonVerdict) -> str:
+    if verdict.smallest_difference is None:
+        return f"{verdict.n} seeds are too few to see any difference."
+    smallest = size_in_words(verdict.smallest_difference, verdict.comparison.first.measure)
+    if isinstance(verdict.comparison, Equal):
+        return f"Runs so many and so scattered could have shown equality within {smallest} (80 % power)."
+    return f"Runs so many and so scattered could have seen a difference of {smallest} (80 % power)."
+
+
+def _p_in_words(p: float) -> str:
+    return "below 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def _capital(point: Point) -> str:
+    text = str(point)
+    return text[0].upper() + text[1:]
+
+
+def _spent(evidence: _Evidence) -> str:
+    """Epochs, images and seconds of the first in terms of the second; seconds within 5 % are equal.
+
+    Up to an epoch before the last, images and seconds are in proportion.
+    """
+    points = (evidence.comparison.first, evidence.comparison.second)
+    costs = [[_cost(pair[side], point.measure.epoch) for pair in evidence.pairs] for side, point in enumerate(points)]
+    if not evidence.pairs or any(cost is None for side in costs for cost in side):
+        return ""
+    first, second = (np.mean(side, axis=0) for side in costs)
+    equal, different = [], []
+    for name, a, b, within in zip(("epochs", "images", "seconds"), first, second, (0, 0, 0.05), strict=True):
+        if abs(a - b) <= within * b:
+            equal.append(name)
+        elif b:
+            different.append(f"{a / b:.2g} times the {name}")
+    listed = f"{', '.join(equal[:-1])} and {equal[-1]}" if len(equal) > 1 else "".join(equal)
+    return ", ".join(([f"equal {listed}"] if listed else []) + different)
+
+
+def _cost(result: CellResult, epoch: int | None) -> tuple[float, float, float] | None:
+    summary = result.summary
+    epochs, images, seconds = summary.get("epochs"), summary.get("train_images"), summary.get("seconds", {})
+    if not epochs or not images or "train" not in seconds:
+        return None
+    counted = epoch or epochs
+    return counted, counted * images, seconds["train"] * counted / epochs
+
+
+def _judge_divergence(comparison: Diverges, results: Sequence[CellResult]) -> ComparisonVerdict:
+    answers = [answer for result in results if (answer := _diverges(result)) is not None]
+    n, diverged = len(answers), sum(answers)
+    verdict = HOLDS if n and diverged == n else FAILS if n and not diverged else UNDECIDED
+    why = f"{diverged} of {n} runs of {comparison.setting!r} diverged or ended at chance." if n else ""
+    if n < len(results) or not n:
+        why += f" {n} of {len(results)} runs are there."
+    return ComparisonVerdict(
+        comparison=comparison,
+        n=n,
+        test="count of runs that diverged or whose final test accuracy is that of chance (95 % Wilson interval)",
+        verdict=verdict,
+        why=why.strip(),
+    )
+
+
+def _diverges(result: CellResult) -> bool | None:
+    """Whether a run ended without having learned; None if it has not ended, or was not tested."""
+    if result.status == "diverged":
+        return True
+    accuracy = result.value(FINAL_ACCURACY)
+    if accuracy is None:
+        return None
+    n = sum(result.data["class_counts"]["test"])
+    return wilson_interval(round(accuracy * n), n)[0] <= 1 / len(result.data["class_names"])
+
+
+def _judge_claim(claim: Claim, comparisons: tuple[ComparisonVerdict, ...]) -> ClaimVerdict:
+    counts = {name: sum(verdict.verdict == name for verdict in comparisons) for name in (HOLDS, FAILS, UNDECIDED)}
+    verdict = FAILS if counts[FAILS] else HOLDS if comparisons and counts[HOLDS] == len(comparisons) else UNDECIDED
+    why = f"Comparisons: {counts[HOLDS]} hold, {counts[FAILS]} fail, {counts[UNDECIDED]} undecided."
+    return ClaimVerdict(claim=claim, verdict=verdict, comparisons=comparisons, why=why)

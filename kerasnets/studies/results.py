@@ -90,6 +90,9 @@ class CellResult:
         if measure.quantity == "gap":
             train, test = (self._at(name, measure.epoch) for name in ("train_accuracy", "test_accuracy"))
             return None if train is None or test is None else train - test
+        if measure.quantity == "test_objective":
+            loss, penalty = (self._at(name, measure.epoch) for name in ("test_loss", "penalty"))
+            return None if loss is None or penalty is None else loss + penalty
         return self._at(measure.quantity, measure.epoch)
 
     def _at(self, column: str, epoch: int | None) -> float | None:

@@ -17,6 +17,7 @@ QUANTITIES: dict[str, tuple[str, bool]] = {
     "train_accuracy": ("train accuracy", True),
     "test_loss": ("test loss", False),
     "train_loss": ("train loss", False),
+    "test_objective": ("test loss with the L2 penalty", False),
     "gradient_norm": ("norm of the gradient, mean over the steps of an epoch", False),
     "gap": ("train accuracy minus test accuracy", True),
     "late_dip": ("best test accuracy of all epochs minus that of the last", True),

@@ -21,10 +21,10 @@ STUDY = Study(
     seeds=1,
 )
 CE, MSE = make_cells(STUDY)
-RESULTS = """epoch,train_loss,train_accuracy,test_loss,test_accuracy,gradient_norm
-1,2.0,0.5,2.1,0.4,1.5
-2,1.0,0.75,1.5,0.625,1.25
-3,0.5,1.0,1.75,0.5,0.5
+RESULTS = """epoch,train_loss,train_accuracy,test_loss,test_accuracy,gradient_norm,penalty
+1,2.0,0.5,2.1,0.4,1.5,10.5
+2,1.0,0.75,1.5,0.625,1.25,3.25
+3,0.5,1.0,1.75,0.5,0.5,0.25
 """
 LABELS = np.array([0, 0, 1, 1, 2, 2], np.int32)
 PREDICTED = np.array([0, 1, 1, 1, 0, 0])
@@ -63,6 +63,8 @@ def test_a_cell_that_was_never_begun(tmp_path):
         (Measure(quantity="gap"), 0.5),
         (Measure(quantity="gap", epoch=1), 0.1),
         (Measure(quantity="late_dip"), 0.125),
+        (Measure(quantity="test_objective"), 2.0),
+        (Measure(quantity="test_objective", epoch=2), 4.75),
         (Measure(quantity="train_seconds"), 12.5),
         (Measure(quantity="class_accuracy", class_name="a"), 0.5),
         (Measure(quantity="class_accuracy", class_name="b"), 1.0),

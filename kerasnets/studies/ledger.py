@@ -36,7 +36,14 @@ class Ledger:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.events = _read(self.path)
+        self.events: list[dict[str, Any]] = []
+        self._of: dict[str, list[dict[str, Any]]] = {}
+        for event in _read(self.path):
+            self._keep(event)
+
+    def _keep(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        self._of.setdefault(str(event.get("cell")), []).append(event)
 
     def append(self, event: str, **values: Any) -> None:
         """Adds an event.
@@ -46,7 +53,7 @@ class Ledger:
         """
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         entry = finite_or_null({"time": now, "event": event, **values})
-        self.events.append(entry)
+        self._keep(entry)
         line = json.dumps(entry, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -64,7 +71,7 @@ class Ledger:
 
     def of(self, key: str) -> list[dict[str, Any]]:
         """The events of a cell, oldest first."""
-        return [event for event in self.events if event.get("cell") == key]
+        return list(self._of.get(key, ()))
 
     def attempts(self, key: str) -> int:
         """How often a cell was started."""
@@ -89,8 +96,7 @@ class Ledger:
         Args:
             keys: Look only at these cells.
         """
-        keys = dict.fromkeys(event.get("cell") for event in self.events) if keys is None else keys
-        failures = {key: self.failures(key) for key in keys}
+        failures = {key: self.failures(key) for key in (self._of if keys is None else keys)}
         return {key: str(failed[-1].get("reason", "")) for key, failed in failures.items() if _is_hopeless(failed)}
 
     def seconds(self, key: str) -> float | None:

@@ -88,6 +88,14 @@ class RunningCell:
         """By the epochs so far; None before the first."""
         return None if self.epoch_seconds is None else self.epoch_seconds * max(0, self.cell.config.epochs - self.epoch)
 
+    @property
+    def seconds_in_all(self) -> float | None:
+        """What a cell of this kind takes from its beginning, by the epochs so far; None before the first."""
+        if self.epoch_seconds is None:
+            return None
+        # The process may have gone on with a cell of which another had done much.
+        return max(self.seconds + self.seconds_left, self.epoch_seconds * self.cell.config.epochs)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyProgress:
@@ -239,7 +247,7 @@ def seconds_left(
     Returns:
         Seconds, or None while nothing is known.
     """
-    known = {cell.cell.setting: cell.seconds + cell.seconds_left for cell in running if cell.seconds_left is not None}
+    known = {cell.cell.setting: cell.seconds_in_all for cell in running if cell.seconds_in_all is not None}
     known |= {setting: math.fsum(seconds) / len(seconds) for setting, seconds in took.items() if seconds}
     if not known:
         return None

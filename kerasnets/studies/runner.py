@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from kerasnets.studies.cells import Cell, cell_path
 from kerasnets.studies.ledger import Ledger
 from kerasnets.studies.live_table import Display, EpochLog, RunningCell, Silent, StudyProgress, seconds_left
 from kerasnets.studies.results import CellResult, read_cell
+from kerasnets.studies.stop_signals import StopSignals
 from kerasnets.training.progress import format_seconds
 from pipelines.cores import usable_cores
 from pipelines.locks import locked
@@ -177,7 +177,7 @@ class _Runner:
         if max_seconds is not None:
             self.deadline = time.monotonic() + max_seconds
             self.last_start = self.deadline - min(_SECONDS_TO_BEGIN, 0.1 * max_seconds)
-        with _Signals() as self.signals:
+        with StopSignals() as self.signals:
             because, code = "", 1
             try:
                 self.ledger.append(
@@ -361,28 +361,6 @@ class _Runner:
             seconds_left=seconds_left([job.cell for job in self.waiting], running, self.took, self.jobs),
         )
         self.display.show(progress)
-
-
-class _Signals:
-    """Context manager: ``received`` lists the signals that ask to stop; those that were ignored before stay ignored.
-
-    Outside the main thread Python allows no handlers, and the list stays empty.
-    """
-
-    def __init__(self):
-        self.received: list[int] = []
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Signals":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-                    self._before[number] = signal.signal(number, lambda number, frame: self.received.append(number))
-        return self
-
-    def __exit__(self, *exception) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def _named(cell: Cell, key: str) -> dict[str, Any]:

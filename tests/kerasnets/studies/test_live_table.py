@@ -45,6 +45,8 @@ def test_nothing_is_known_at_first():
         ([], [("a", 40.0, 6, 5.0)], {}, 1, 20.0),
         # ... and one that waits takes what the running one takes: 40 + 20.
         (["a"], [("a", 40.0, 6, 5.0)], {}, 1, 80.0),
+        # One that went on where another process had done 6 epochs: 20 s to go, and 10 x 5 s for the next.
+        (["a"], [("a", 2.0, 6, 5.0)], {}, 1, 70.0),
         # A setting that nobody knows is as long as the average of 60 and 120.
         (["c"], [], {"a": [60.0], "b": [120.0]}, 1, 90.0),
         # Before its first epoch a running one has the average of its setting, less what it has run.

@@ -252,6 +252,14 @@ def test_predictions_of_another_epoch_or_view_are_not_compared(config):
     assert "One seed decides nothing here" in verdict.why
 
 
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_images_do_not_speak_of_earlier_epochs(places):
+    results = answers(a=[np.arange(100) < 60], b=[np.arange(100) < 20])
+    points = [Point(setting="a", measure=Measure(epoch=1)), Point(setting="b")]
+    first, second = (points[place] for place in places)
+    assert judge(Higher(first=first, second=second), results).test == "none"
+
+
 def test_other_images_are_not_compared():
     first, second = table(794, 150, 86, 570)
     results = answers(a=[first], b=[second])
@@ -317,6 +325,16 @@ def test_smallest_difference_is_seen_in_80_of_100(n):
     seen = stats.ttest_1samp(draws, 0, axis=1, alternative="greater").pvalue <= 0.025
     assert seen.mean() == pytest.approx(0.8, abs=0.01)
     assert "could have seen a difference of" in verdict.why
+
+
+def test_smallest_difference_of_two_seeds_in_a_large_study():
+    # Two seeds, 50 comparisons: level 0.05 / 100, where the non-central t of scipy 1.17 is 815.861 and, for ten times
+    # as many comparisons, no longer converges.
+    results = losses(a=[1.0, -1.0], b=[0.0, 0.0])
+    for count, expected in ((50, 815.861), (500, 8158.6)):
+        claims = [Claim(text="", comparisons=(higher(), *(higher("x", str(i)) for i in range(count - 1))))]
+        smallest = judge_claims(claims, results)[0].comparisons[0].smallest_difference
+        assert smallest == pytest.approx(expected, rel=2e-4)  # s / sqrt(n) is 1
 
 
 def test_smallest_margin_is_shown_in_at_least_80_of_100():

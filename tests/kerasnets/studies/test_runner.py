@@ -257,16 +257,19 @@ def test_a_killed_cell_is_taken_up_again(study):
     assert [failed[2] for failed in study.display.failures] == [False, False]
 
 
-def test_five_failures_in_a_row_stop_the_study(study):
-    cells = make_cells("bad", "odd", "kill 9", "good a", "good b")
-    study.run(make_cells("good a"))
-    summary = study.run(make_cells("bad", "odd", "kill 9", "bad b", "bad c", "bad d", "good b"))
-    assert summary.stopped_because.startswith("5 attempts in a row failed, of 3 cells; the last: ")
-    assert (summary.done, summary.failed, summary.left, summary.exit_code) == (0, 0, 7, 1)
-    # One cell alone does not say that about the machine.
-    summary = study.run(make_cells("bad x"))
-    assert (summary.failed, summary.stopped_because) == (1, "")
-    assert len(cells) == 5
+@pytest.mark.parametrize("before", [[], ["good a"]])
+def test_five_failures_in_a_row_stop_the_study(study, before):
+    broken = ["bad", "odd", "kill 9", "bad b", "bad c", "bad d"]
+    summary = study.run(make_cells(*before, *broken, "good b"))
+    assert summary.stopped_because.startswith("5 attempts in a row failed, of 3 cells; the last: RuntimeError: unheard")
+    assert (summary.done, summary.failed, summary.left, summary.exit_code) == (len(before), 0, 7, 1)
+    assert "good b, seed 0" not in study.starts()
+
+
+def test_one_cell_alone_says_nothing_about_the_machine(study, monkeypatch):
+    monkeypatch.setattr("kerasnets.studies.ledger.ATTEMPTS", 7)
+    assert study.run(make_cells("bad")) == RunnerSummary(done=0, failed=1, left=0, exit_code=1)
+    assert len(study.starts()) == 7
 
 
 def test_cells_that_can_never_work_do_not_stop_the_others(study):

@@ -64,11 +64,11 @@ class Code:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of each: a line of badges with their counts behind a name."""
+    """How many of each: a line of badges behind a name, with their counts if they have any."""
 
     kind: ClassVar[str] = "tally"
     name: str
-    counts: Sequence[tuple[int, Badge]]
+    counts: Sequence[Badge | tuple[int, Badge]]
 
 
 @dataclass(frozen=True)

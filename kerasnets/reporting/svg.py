@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from kerasnets.reporting.captions import shorten
 
@@ -109,7 +109,8 @@ def curves_svg(
     Returns:
         The SVG, see `to_svg`.
     """
-    rows = -(-(len(lines) + any(line.marks for line in lines)) // 2)
+    entries = len(lines) + any(line.marks for line in lines)
+    rows = -(-entries // 2) if entries > 1 else 0  # the axis names a single curve
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -119,12 +120,13 @@ def curves_svg(
             axes.plot([], [], "D", color="none", markeredgecolor=_INK, markersize=5, label=mark_name)
         _scale(axes, limits or value_limits(lines) or (0.0, 1.0), logarithmic=not per_cent)
         if per_cent:
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+            axes.yaxis.set_major_formatter(FuncFormatter(_per_cent))
         axes.set_xlabel("epoch")
         axes.set_ylabel(y_label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=7))
         axes.grid()
-        figure.legend(loc="outside lower center", ncols=2, handlelength=1.6, columnspacing=1.2)
+        if rows:
+            figure.legend(loc="outside lower center", ncols=2, handlelength=1.6, columnspacing=1.2)
 
     return to_svg(draw, (_WIDTH, 3.0 + 0.2 * rows), name, f"{y_label} by epoch")
 
@@ -152,6 +154,17 @@ def value_limits(lines: Sequence[Line]) -> tuple[float, float] | None:
     values = np.concatenate([*parts, [y for line in lines for _, y in line.marks]])
     values = values[np.isfinite(values)]
     return (float(values.min()), float(values.max())) if len(values) else None
+
+
+def _per_cent(value: float, place: int | None = None) -> str:
+    return f"{100 * value:g} %"
+
+
+def shared_out(lines: Sequence[Line]) -> list[Sequence[Line]]:
+    """Many curves in parts of about the same size, each for a drawing of its own."""
+    drawings = -(-len(lines) // LINES_IN_A_DRAWING)
+    each = -(-len(lines) // max(1, drawings))
+    return [lines[number * each : (number + 1) * each] for number in range(drawings)]
 
 
 def _scale(axes: Axes, limits: tuple[float, float], logarithmic: bool) -> None:
@@ -190,8 +203,8 @@ def bars_svg(bars: Sequence[Bar], *, name: str, x_label: str, from_zero: bool) -
         axes.set_ylim(len(bars) - 0.4, -0.6)
         if from_zero:
             axes.set_xlim(left=0)
-        axes.margins(x=0.12)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.margins(x=0.05)
+        axes.xaxis.set_major_formatter(FuncFormatter(_per_cent))
         axes.set_xlabel(x_label)
         axes.tick_params("y", length=0)
         axes.grid(axis="x")
@@ -202,15 +215,14 @@ def bars_svg(bars: Sequence[Bar], *, name: str, x_label: str, from_zero: bool) -
 
 def _draw_bar(axes: Axes, place: int, bar: Bar, from_zero: bool) -> None:
     colour = COLOURS[bar.place % len(COLOURS)]
-    ends = [end for pair in (bar.interval, bar.published) if pair for end in pair]
     if bar.value is not None:
-        ends.append(bar.value)
         if from_zero:
             axes.barh(place, bar.value, height=0.62, color=colour, alpha=0.5)
         else:
             axes.plot(bar.value, place, "o", color=colour, markersize=5)
-        text = f"{100 * bar.value:.2f} %"
-        axes.annotate(text, (max(ends), place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5)
+        # In a column of its own: beside the bar it would be read as the published number.
+        text, beside = f"{100 * bar.value:.2f} %", axes.get_yaxis_transform()
+        axes.text(1.02, place, text, transform=beside, va="center", fontsize=9)
     if bar.interval:
         axes.plot(bar.interval, [place, place], "-", color=colour, linewidth=2.2, solid_capstyle="butt")
     if bar.published:

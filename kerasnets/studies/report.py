@@ -92,7 +92,9 @@ def study_page(results: StudyResults) -> Page:
         )
     if classes:
         drawings = class_figures(results)
-        sections.append(Section("Accuracy of each class", [classes, *([Figures(drawings)] if drawings else [])]))
+        sections.append(
+            Section("Accuracy of each class", [classes, *([Figures(drawings, wide=True)] if drawings else [])])
+        )
     if bars:
         sections.append(Section("Final test accuracy", [Figures([bars], wide=True)]))
     sections += [

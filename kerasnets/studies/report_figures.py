@@ -8,7 +8,7 @@ from scipy import stats
 
 from kerasnets.evaluation.metrics import wilson_interval
 from kerasnets.reporting.page import Figure
-from kerasnets.reporting.svg import LINES_IN_A_DRAWING, Bar, Line, bars_svg, curves_svg, value_limits
+from kerasnets.reporting.svg import Bar, Line, bars_svg, curves_svg, shared_out, value_limits
 from kerasnets.studies.claims import FINAL_ACCURACY
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import QUANTITIES, Diverges, Row
@@ -16,7 +16,7 @@ from kerasnets.studies.study_results import StudyResults
 
 # As the published reports plotted them; the others are drawn where a row or a claim is about them.
 _ALWAYS = ("train_loss", "test_loss", "test_accuracy")
-_CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "gradient_norm")
+_CURVES = ("train_loss", "test_loss", "test_objective", "train_accuracy", "test_accuracy", "gradient_norm")
 
 
 def curve_figures(results: StudyResults) -> list[Figure]:
@@ -46,8 +46,9 @@ def _quantities_named(results: StudyResults) -> set[str]:
 def _lines(results: StudyResults, quantity: str) -> list[Line]:
     lines = []
     for place, setting in enumerate(results.study.settings):
-        cells = results.by_setting.get(setting.name, [])
-        curve = mean_curve(cells, quantity)
+        if setting.name not in results.by_setting:
+            continue
+        curve = mean_curve(results.by_setting[setting.name], quantity)
         band = len(curve) > 0 and (curve["count"] > 1).any()
         lines.append(
             Line(
@@ -65,11 +66,19 @@ def _lines(results: StudyResults, quantity: str) -> list[Line]:
 
 def mean_curve(cells: Sequence[CellResult], quantity: str) -> pd.DataFrame:
     """Mean, min, max and count over runs of one setting, by epoch; numbers that are not finite are left out."""
-    curves = [cell.curve[["epoch", quantity]] for cell in cells if quantity in cell.curve]
-    joined = pd.concat(curves) if curves else pd.DataFrame({"epoch": [], quantity: []})
-    values = pd.to_numeric(joined[quantity], errors="coerce").astype(np.float64)
-    joined = joined.assign(**{quantity: values})[np.isfinite(values)]
-    return joined.groupby("epoch")[quantity].agg(["mean", "min", "max", "count"])
+    curves = [_curve(cell.curve, quantity) for cell in cells]
+    joined = pd.concat([curve for curve in curves if len(curve)] or curves)
+    values = joined.loc[np.isfinite(joined["value"])]
+    return values.groupby("epoch")["value"].agg(["mean", "min", "max", "count"])
+
+
+def _curve(results: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Epochs and values of a quantity, as in ``results.csv`` or made from it; none if it was not measured."""
+    parts = ("test_loss", "penalty") if quantity == "test_objective" else (quantity,)
+    if not all(part in results for part in parts):
+        return pd.DataFrame({"epoch": np.empty(0, np.int64), "value": np.empty(0)})
+    columns = [pd.to_numeric(results[part], errors="coerce").to_numpy(np.float64) for part in parts]
+    return pd.DataFrame({"epoch": results["epoch"].to_numpy(np.int64), "value": np.sum(columns, axis=0)})
 
 
 def _marks(results: StudyResults, setting: str, quantity: str) -> list[tuple[float, float]]:
@@ -88,17 +97,14 @@ def _ends(row: Row) -> tuple[float, float]:
 def _draw(lines: list[Line], quantity: str) -> list[Figure]:
     name, is_share = QUANTITIES[quantity]
     name = name.split(",")[0]
-    drawings = -(-len(lines) // LINES_IN_A_DRAWING)
-    each = -(-len(lines) // drawings)
-    limits = value_limits(lines)
-    figures = []
-    for number in range(drawings):
-        some = lines[number * each : (number + 1) * each]
-        suffix = f"-{number + 1}" if drawings > 1 else ""
-        file = f"curves-{quantity.replace('_', '-')}{suffix}"
+    parts, limits, begin, figures = shared_out(lines), value_limits(lines), 1, []
+    for number, some in enumerate(parts, start=1):
+        several = len(parts) > 1
+        file = f"curves-{quantity.replace('_', '-')}{f'-{number}' if several else ''}"
         svg = curves_svg(some, name=file, y_label=name, per_cent=is_share, limits=limits)
-        part = f", settings {number * each + 1} to {number * each + len(some)} of {len(lines)}" if suffix else ""
+        part = f", settings {begin} to {begin + len(some) - 1} of {len(lines)}" if several else ""
         figures.append(Figure(file, svg, f"{name[0].upper()}{name[1:]} by epoch{part}"))
+        begin += len(some)
     return figures
 
 

@@ -145,8 +145,17 @@ def row_blocks(verdicts: Sequence[RowVerdict]) -> list[Block]:
         if len(group) >= _FOLDED:
             name = "test accuracy of each class" if quantity == "class_accuracy" else str(Measure(quantity=quantity))
             counts = count_verdicts([verdict.verdict for verdict in group])
-            blocks.append(Fold(f"{setting}: {name}", [_row_table(group)], counts, f"{len(group)} numbers"))
+            blocks.append(Fold(f"{setting}: {name}", [_row_table(group)], counts, _differences(group)))
     return blocks
+
+
+def _differences(group: Sequence[RowVerdict]) -> str:
+    """Between which differences all numbers of a group are."""
+    found = [verdict.difference for verdict in group if verdict.difference is not None]
+    if not found:
+        return ""
+    measure = group[0].row.measure
+    return f"differences {difference_in_words(min(found), measure)} to {difference_in_words(max(found), measure)}"
 
 
 def _row_table(verdicts: Sequence[RowVerdict]) -> Table:

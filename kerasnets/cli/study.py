@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import jsonargparse
 
     from kerasnets.studies.cells import Cell
-    from kerasnets.studies.report import StudyResults
     from kerasnets.studies.results import CellResult
     from kerasnets.studies.study import Setting, Study
+    from kerasnets.studies.study_results import StudyResults
 
 COMMAND = "kerasnets-study"
 VERBS = {
@@ -202,7 +202,7 @@ def _run(argv: list[str]) -> int:
             nice=options.nice,
             max_seconds=None if options.max_time is None else parse_seconds(options.max_time),
             retry_failed=options.retry_failed,
-            display=LiveTable(study.name),
+            display=LiveTable(),
         )
         if outcome.stopped_because:
             print(f"Stopped: {outcome.stopped_because}", file=sys.stderr)
@@ -340,7 +340,8 @@ def _print_cells(results: list[CellResult]) -> None:
 def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults:
     """Writes the report on all cells that there are, those of more seeds than the study asks for too."""
     from kerasnets.studies.cells import cell_path, make_cells
-    from kerasnets.studies.report import study_results, write_study_report
+    from kerasnets.studies.report import write_study_report
+    from kerasnets.studies.study_results import study_results
 
     seeds = options.seeds or study.seeds
     while options.seeds is None:

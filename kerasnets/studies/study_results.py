@@ -8,6 +8,7 @@ from kerasnets.studies.claims import ClaimVerdict, judge_claims
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import Setting, Study
 from kerasnets.studies.verdicts import RowVerdict, judge_row
+from pipelines.catalog import CATALOG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +58,30 @@ def study_results(study: Study, cells: Sequence[CellResult], *, scale: float = 1
         command: What runs it again.
     """
     by_setting = {setting.name: of_setting(cells, setting) for setting in study.settings}
-    notes = {setting.name: [setting.note] if setting.note else [] for setting in study.settings}
     scaled = [] if scale == 1 else [f"scaled to {scale:g}"]
+    notes = {
+        setting.name: [text for text in (setting.note, part_of_the_data(by_setting[setting.name])) if text] + scaled
+        for setting in study.settings
+    }
     return StudyResults(
         study=study,
         cells=list(cells),
-        row_verdicts=[judge_row(row, by_setting[row.setting], notes=notes[row.setting] + scaled) for row in study.rows],
+        row_verdicts=[judge_row(row, by_setting[row.setting], notes=notes[row.setting]) for row in study.rows],
         claim_verdicts=judge_claims(study.claims, by_setting),
         scale=scale,
         command=command,
     )
+
+
+def part_of_the_data(cells: Sequence[CellResult]) -> str:
+    """Says that the data set on this machine is not whole: ``"25,000 of its 100,000 training images"``; else ""."""
+    for cell in cells:
+        facts = CATALOG.get(cell.cell.config.dataset)
+        if cell.done and facts is not None:
+            counts = {split: sum(classes) for split, classes in cell.data["class_counts"].items()}
+            counts["train"] += counts.get("validation", 0)
+            for split, name in (("train", "training"), ("test", "test")):
+                there, whole = counts[split], facts.num_images[split]
+                if there < whole and (split == "test" or cell.cell.config.limit_train is None):
+                    return f"trained and tested on a part of the data: {there:,} of its {whole:,} {name} images"
+    return ""

@@ -1,9 +1,10 @@
 """What a study will cost on this machine, from a short run of each of its networks on made-up images."""
 
+import contextlib
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,13 +82,27 @@ def estimate(
     """
     speeds: dict[str, Speed] = {}
     estimates = {}
-    for cell in cells:
-        like = cost_signature(cell.config)
-        if like not in speeds:
-            speeds[like] = measure_speed(cell.config, seconds)
-            measured(cell.setting)
-        estimates[cell.key] = speeds[like].seconds(cell.config)
+    with _without_advice():
+        for cell in cells:
+            like = cost_signature(cell.config)
+            if like not in speeds:
+                speeds[like] = measure_speed(cell.config, seconds)
+                measured(cell.setting)
+            estimates[cell.key] = speeds[like].seconds(cell.config)
     return estimates
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """TensorFlow takes many networks one after the other for one that is compiled again and again, and says so."""
+    import tensorflow as tf
+
+    before = tf.get_logger().level
+    tf.get_logger().setLevel("ERROR")
+    try:
+        yield
+    finally:
+        tf.get_logger().setLevel(before)
 
 
 def cost_signature(config: TrainConfig) -> str:

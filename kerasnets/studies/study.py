@@ -10,6 +10,7 @@ from typing import Any
 from kerasnets.errors import InputError, closest
 from kerasnets.recipes import recipe
 from kerasnets.training.config import TrainConfig
+from pipelines.dataset_names import whole_path
 
 # quantity: (what it is, whether it is a share, printed in per cent)
 QUANTITIES: dict[str, tuple[str, bool]] = {
@@ -252,7 +253,7 @@ class Study:
         values = {"precision": "float32"} | self.base | setting.config
         try:
             config = recipe(
-                values.pop("dataset", self.dataset), values.pop("arch", "best"), **(values | {"seed": seed})
+                whole_path(values.pop("dataset", self.dataset)), values.pop("arch", "best"), **(values | {"seed": seed})
             )
             return config if "test_curve" in values else dataclasses.replace(config, test_curve=config.epochs)
         except InputError as error:

@@ -33,6 +33,11 @@ def test_a_setting_may_have_another_data_set_and_network():
     assert (config.dataset, config.arch) == ("mnist", "boringnet")
 
 
+def test_a_folder_of_images_is_the_same_from_wherever_the_study_is_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert study(dataset="folder:pets").config(SMALL, seed=0).dataset == f"folder:{tmp_path}/pets"
+
+
 def test_a_wrong_setting_is_named_when_the_study_is_made():
     wrong = Setting(name="wrong", config={"batch_sise": 4})
     with pytest.raises(InputError, match="Setting 'wrong' of study 's': Unknown setting 'batch_sise'.*'batch_size'"):

@@ -5,6 +5,9 @@
 It asks which network, batch size, learning rate and length of training is best, and what horizontal flips and the mean
 squared error change. The figures' numbers are lost: but for one train loss the report is its claims.
 
+The report says SGD and no more. Momentum 0 is fitted: it gives the one number that is left, 0.9 does not, see
+``assumes``.
+
 LazyNet and BoringNet are the runs of study `coolnet-cpu`, which are trained only once for both.
 """
 
@@ -26,14 +29,14 @@ STUDY = Study(
     name="lenet-bn",
     question="Which network, batch size, rate and length is best on CIFAR-10, and what do flips and MSE change?",
     dataset="cifar10",
-    base={"arch": "lenet_bn"},
+    base={"arch": "lenet_bn", "momentum": 0.0},
     settings=(
         Setting(name="LazyNet", config={"arch": "lazynet"}),
         *(
             Setting(name=name, config={"arch": "boringnet", "arch_options": {"activation": activation}})
             for activation, name in BORING.items()
         ),
-        Setting(name="CoolNet"),  # batch 4, rate 0.01, momentum 0.9, 50 epochs
+        Setting(name="CoolNet"),  # batch 4, rate 0.01, 50 epochs
         Setting(name="batch 32", config={"batch_size": 32}),
         Setting(name="batch 256", config={"batch_size": 256}),
         *(Setting(name=name, config={"learning_rate": float(rate)}) for rate, name in RATES.items()),
@@ -117,8 +120,9 @@ STUDY = Study(
         ),
     ),
     assumes=(
-        "Momentum is 0.9, BoringNet's hidden layers have LeNet's 120 and 84 units, and lenet_bn has ReLU and max "
-        "pooling.",
+        "SGD is without momentum. After two epochs at rate 10 the train loss is then 4.15, where about 4.1 is published, "
+        "and 18.5 with momentum 0.9, with which BoringNet diverges besides (one run of each, seed 0).",
+        "BoringNet's hidden layers have LeNet's 120 and 84 units, and CoolNet has ReLU and max pooling.",
         "Images are normalised with mean 0.5 and standard deviation 0.5 and not augmented, but for the flips.",
         "Batch sizes, rates, lengths, flips and mean squared error are those of CoolNet.",
         "150 epochs are the first 150 of the run of 200: with a constant rate the rest changes nothing about them.",

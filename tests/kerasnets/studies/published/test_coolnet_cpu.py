@@ -22,6 +22,7 @@ def test_rows():
 def test_settings_differ_from_v7_in_what_they_are_about():
     base = CONFIGS["CoolNet v7"]
     assert (base.dataset, base.epochs, base.batch_size, base.learning_rate) == ("cifar10", 50, 4, 0.01)
+    assert {config.momentum for config in CONFIGS.values()} == {0.0}
     assert (base.optimizer, base.schedule, base.flip, base.loss) == ("sgd", "constant", "none", "cross_entropy")
     long = {"epochs": 200, "test_curve": 200, "crop_padding": 4, "flip": "random"}
     expected = {

@@ -120,8 +120,8 @@ STUDY = Study(
         ),
     ),
     assumes=(
-        "SGD is without momentum. After two epochs at rate 10 the train loss is then 4.15, where about 4.1 is published, "
-        "and 18.5 with momentum 0.9, with which BoringNet diverges besides (one run of each, seed 0).",
+        "SGD is without momentum. After two epochs at rate 10 the train loss is then 4.15, where about 4.1 is "
+        "published; with momentum 0.9 it is 18.5, and BoringNet diverges (one run of each, seed 0).",
         "BoringNet's hidden layers have LeNet's 120 and 84 units, and CoolNet has ReLU and max pooling.",
         "Images are normalised with mean 0.5 and standard deviation 0.5 and not augmented, but for the flips.",
         "Batch sizes, rates, lengths, flips and mean squared error are those of CoolNet.",

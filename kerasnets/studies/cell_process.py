@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ NO_ROOM, IN_USE = 74, 75
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PR_SET_PDEATHSIG = 1
 _REASON_LENGTH = 300
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class _InUse(Exception):
@@ -240,7 +242,7 @@ class CellProcess:
     def _last_line(self) -> str:
         with open(self.output, "rb") as file:
             file.seek(max(self._begin, file.seek(0, os.SEEK_END) - 10_000))
-            lines = file.read().decode(errors="replace").splitlines()
+            lines = _TERMINAL_CODE.sub("", file.read().decode(errors="replace")).splitlines()
         lines = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
         # Libraries may write more as the process ends, after our own word.
         own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]

@@ -368,8 +368,8 @@ def _named(cell: Cell, key: str) -> dict[str, Any]:
 
 
 def _check_numbers(jobs: int, threads: int, nice: int, max_seconds: float | None) -> None:
-    if type(jobs) is not int or not 1 <= jobs <= 1000:
-        raise InputError(f"jobs must be a whole number from 1 to 1000. Received: {jobs!r}.")
+    if type(jobs) is not int or not 1 <= jobs <= 1024:
+        raise InputError(f"jobs must be a whole number from 1 to 1024. Received: {jobs!r}.")
     if type(threads) is not int or not 0 <= threads <= 4096:
         raise InputError(
             f"threads must be a whole number from 0 to 4096. Received: {threads!r}. 0 shares out the cores."

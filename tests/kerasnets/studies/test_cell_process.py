@@ -252,7 +252,7 @@ def test_signals_before_and_after_training_has_begun():
         ("import os; os.kill(os.getpid(), 11)", "killed by signal 11 (Segmentation fault)"),
         ("raise SystemExit(143)", "stopped by another process (SIGTERM)"),
         ("print('a' * 100_000); raise SystemExit(3)", "a" * 300),
-        (r"import os; os.write(1, b'\xff\x00\x1b[1mx\t y\n\n'); raise SystemExit(3)", "\ufffd [1mx y"),
+        (r"import os; os.write(1, b'\xff\x00\x1b[1mx\t y\n\n'); raise SystemExit(3)", "\ufffd x y"),
     ],
 )
 def test_reasons(tmp_path, program, reason):

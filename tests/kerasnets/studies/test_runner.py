@@ -202,7 +202,7 @@ def test_a_cell_that_fails_three_times_is_given_up_and_the_study_goes_on(study):
     # Again after two others, so that what was wrong may pass.
     assert study.starts()[:5] == ["bad, seed 0", "good a, seed 0", "good b, seed 0", "bad, seed 0", "good c, seed 0"]
     assert study.starts().count("bad, seed 0") == 3
-    assert study.display.failures[0] == ("bad, seed 0", "[31mas this", False)
+    assert study.display.failures[0] == ("bad, seed 0", "as this", False)
     assert study.display.failures[-1][2]
     assert [path.name[-5:] for path in sorted(study.folder.glob(f"output/{cells[0].key}-*"))] == [
         "1.txt",
@@ -210,8 +210,8 @@ def test_a_cell_that_fails_three_times_is_given_up_and_the_study_goes_on(study):
         "3.txt",
     ]
     assert Ledger(study.folder / "ledger.jsonl").given_up() == {
-        cells[0].key: "[31mas this",
-        cells[4].key: "[31mas this",
+        cells[0].key: "as this",
+        cells[4].key: "as this",
     }
     # It stays given up until it is allowed again.
     assert study.run(cells) == summary
@@ -515,7 +515,7 @@ def test_an_error_of_our_own_leaves_no_process_behind(study):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"jobs": 0}, "jobs must be a whole number from 1 to 1000. Received: 0"),
+        ({"jobs": 0}, "jobs must be a whole number from 1 to 1024. Received: 0"),
         ({"threads": -1}, "threads must be a whole number from 0 to 4096"),
         ({"nice": 20}, "nice must be a whole number from 0 to 19. Received: 20"),
         ({"max_seconds": 0}, "max_seconds must be above 0. Received: 0"),

@@ -61,10 +61,8 @@ def _block(block: Block, figures: str) -> str:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Figures):
-        return "\n\n".join(
-            f"![{plain(figure.caption)}]({figures}/{figure.name}.svg)\n\n{_line(figure.caption)}"
-            for figure in block.figures
-        )
+        pictures = " ".join(f"![{plain(figure.caption)}]({figures}/{figure.name}.svg)" for figure in block.figures)
+        return f"{pictures}\n\n{_line(' · '.join(figure.caption for figure in block.figures))}"
     assert isinstance(block, Fold), f"no Markdown for {type(block).__name__}"
     # A summary is HTML, in which Markdown's signs are none.
     summary = " · ".join(filter(None, (_counts(block.badges), block.headline, block.note)))

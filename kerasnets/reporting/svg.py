@@ -287,4 +287,7 @@ def standalone(svg: str, marker: str) -> str:
     """The drawing as a file of its own, with ink for light and dark grounds."""
     style = "<style>svg{color:#1f2328}@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
     head, body = svg.split(">", 1)
+    # Without a size of its own it would be as wide as whatever shows it.
+    width, height = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', head).groups()
+    head += f' width="{width}" height="{height}"'
     return f'<?xml version="1.0" encoding="utf-8"?>\n{marker}\n{head}>{style}{body}\n'

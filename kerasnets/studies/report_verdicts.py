@@ -39,12 +39,23 @@ TONES = {
     FAILS: BAD,
     UNDECIDED: OPEN,
     REPRODUCED: GOOD,
-    ABOVE: BAD,
-    BELOW: BAD,
-    PROTOCOL_DIFFERS: OFF,
+    # Not bad in themselves: an accuracy above the published one is not reproduced either.
+    ABOVE: OFF,
+    BELOW: OFF,
+    PROTOCOL_DIFFERS: OPEN,
     TOO_FEW_RUNS: OPEN,
-    IMPOSSIBLE: OFF,
+    IMPOSSIBLE: BAD,
 }
+_CLAIM_RULE = (
+    "A claim holds if all its comparisons hold. HOLDS and FAILS are wrong with a probability of at most 5 % for all "
+    "comparisons of the study together (Holm's correction). The smallest visible difference is the one that so many "
+    "runs would have seen with a probability of 80 %."
+)
+_ROW_RULE = (
+    "A number is reproduced if one more run of ours could well have given it: if it differs from our mean by no more "
+    "than is allowed, half a 95 % prediction interval (chance of the seed and of the test images) plus the rounding of "
+    "the printed number."
+)
 # So many numbers of one quantity and setting, such as one an epoch or a class, are folded away.
 _FOLDED = 5
 
@@ -73,7 +84,7 @@ def claim_blocks(verdicts: Sequence[ClaimVerdict]) -> list[Block]:
     """Each claim with its verdict; its comparisons are below it when it is opened."""
     if not verdicts:
         return [Text("The study states no claims.", "muted")]
-    return [
+    folds: list[Block] = [
         Fold(
             verdict.claim.text,
             [_comparison_table(verdict.comparisons)],
@@ -82,6 +93,7 @@ def claim_blocks(verdicts: Sequence[ClaimVerdict]) -> list[Block]:
         )
         for verdict in verdicts
     ]
+    return [Text(_CLAIM_RULE, "muted"), *folds]
 
 
 def _comparison_table(verdicts: Sequence[ComparisonVerdict]) -> Table:
@@ -140,7 +152,7 @@ def row_blocks(verdicts: Sequence[RowVerdict]) -> list[Block]:
     for verdict in verdicts:
         groups.setdefault((verdict.row.setting, verdict.row.measure.quantity), []).append(verdict)
     single = [verdict for group in groups.values() if len(group) < _FOLDED for verdict in group]
-    blocks: list[Block] = [_row_table(single)] if single else []
+    blocks: list[Block] = [Text(_ROW_RULE, "muted"), *([_row_table(single)] if single else [])]
     for (setting, quantity), group in groups.items():
         if len(group) >= _FOLDED:
             name = "test accuracy of each class" if quantity == "class_accuracy" else str(Measure(quantity=quantity))

@@ -64,10 +64,8 @@ def test_a_table_with_notes_has_a_column_for_them():
 
 
 def test_drawings_are_links_to_their_files():
-    assert (
-        written(Figures([Figure("loss", "<svg/>", "Loss [1]")]))
-        == "![Loss \\[1\\]](figures/loss.svg)\n\nLoss \\[1\\]\n"
-    )
+    drawings = Figures([Figure("loss", "<svg/>", "Loss [1]"), Figure("rate", "<svg/>", "Rate")])
+    assert written(drawings) == ("![Loss \\[1\\]](figures/loss.svg) ![Rate](figures/rate.svg)\n\nLoss \\[1\\] · Rate\n")
 
 
 def test_a_fold_is_html_around_markdown():

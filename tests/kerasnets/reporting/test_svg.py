@@ -55,6 +55,7 @@ def test_nothing_in_two_drawings_has_the_same_name():
 def test_a_file_of_its_own_brings_its_ink():
     text = standalone(curves(line()), "<!-- ours -->")
     assert text.startswith('<?xml version="1.0" encoding="utf-8"?>\n<!-- ours -->\n<svg ')
+    assert re.search(r'viewBox="0 0 (\S+) (\S+)" .* width="\1" height="\2">', text)
     assert "svg{color:#1f2328}" in text and "prefers-color-scheme:dark" in text
     ElementTree.fromstring(text)
 

@@ -84,7 +84,7 @@ def test_numbers_in_words():
 
 
 def test_a_claim_holds_its_comparisons(small_results):
-    better, diverge = claim_blocks(small_results.claim_verdicts)
+    _, better, diverge = claim_blocks(small_results.claim_verdicts)
     assert isinstance(better, Fold) and better.headline == f"{SCRIPT} is better."
     (table,) = better.blocks
     higher = cells(table)[0]
@@ -96,7 +96,7 @@ def test_a_claim_holds_its_comparisons(small_results):
 
 
 def test_numbers_beside_the_published_ones(small_results):
-    table = row_blocks(small_results.row_verdicts)[0]
+    table = row_blocks(small_results.row_verdicts)[1]
     assert isinstance(table, Table)
     first = cells(table)[0]
     assert first[1:5] == ["plain", "test accuracy", "75 %", "75.00 ± 0.00 %"]
@@ -107,7 +107,7 @@ def test_numbers_beside_the_published_ones(small_results):
 def test_many_numbers_of_a_quantity_are_folded(small_results, monkeypatch):
     assert not any(isinstance(block, Fold) for block in row_blocks(small_results.row_verdicts))
     monkeypatch.setattr("kerasnets.studies.report_verdicts._FOLDED", 3)
-    _, losses, accuracies, test_losses = row_blocks(small_results.row_verdicts)
+    _, _, losses, accuracies, test_losses = row_blocks(small_results.row_verdicts)
     assert losses.headline == "plain: train loss" and len(losses.blocks[0].rows) == 3
     assert losses.note == "differences +0 to +0"
     assert accuracies.note == "differences +0.00 points to +60.00 points"

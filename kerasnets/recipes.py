@@ -29,7 +29,8 @@ _TINYNET = {
     "flip": "random",
     "normalization": "half",
 }
-_COOLNET = {"epochs": 50, "batch_size": 4, "learning_rate": 0.01, "momentum": 0.9, "normalization": "half"}
+# Momentum fitted: with 0.9 coolnet_v7 falls to 10 % and lazynet below its published 32 %, see study coolnet-cpu.
+_COOLNET = {"epochs": 50, "batch_size": 4, "learning_rate": 0.01, "momentum": 0.0, "normalization": "half"}
 # Batch size assumed: of 1, 10 and 100 the one whose losses come nearest to the report's table.
 _SCRATCH = {"epochs": 10, "batch_size": 100, "learning_rate": 0.01, "momentum": 0.0, "normalization": "none"}
 _SCRATCH_CIFAR10 = {

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
 COMMANDS = sorted(set(re.findall(r"^kerasnets-(\w+ .+?)(?: +#.*)?$", README, re.MULTILINE)))
+# Commands that begin with a verb, each with flags of its own.
+WITH_VERBS = ("data", "study")
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
@@ -33,7 +35,7 @@ def test_a_command_of_the_readme_is_understood(line, tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text("dataset: digits\n")
     verb, *words = shlex.split(line.partition(" > ")[0])
     module = importlib.import_module(f"kerasnets.cli.{verb}")
-    if verb == "data":
+    if verb in WITH_VERBS:
         assert module.parse(module._parser(words[0]), words[1:])
     elif verb != "train":
         assert module.parse(module._parser(), words)

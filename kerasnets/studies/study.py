@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasnets.errors import InputError, closest
+from kerasnets.models.options import check_options
 from kerasnets.recipes import recipe
 from kerasnets.training.config import TrainConfig
 from pipelines.dataset_names import whole_path
@@ -255,7 +256,10 @@ class Study:
             config = recipe(
                 whole_path(values.pop("dataset", self.dataset)), values.pop("arch", "best"), **(values | {"seed": seed})
             )
-            return config if "test_curve" in values else dataclasses.replace(config, test_curve=config.epochs)
+            # Written out as training writes them out, so that the same network has one name.
+            options = check_options(config.arch, config.arch_options)
+            test_curve = config.test_curve if "test_curve" in values else config.epochs
+            return dataclasses.replace(config, arch_options=options, test_curve=test_curve)
         except InputError as error:
             raise InputError(f"Setting {setting.name!r} of study {self.name!r}: {error}") from None
 

@@ -51,8 +51,9 @@ def test_step_schedule_report():
 
 @pytest.mark.parametrize("arch", ["lazynet", "boringnet", "coolnet_v7", "coolnet_v10", "lenet_bn"])
 def test_coolnet_reports(arch):
+    # "batch 4, learning rate 0.01, 50 epochs"; momentum 0 is the one with which the reports' numbers come out
     names = ("batch_size", "learning_rate", "momentum", "epochs")
-    assert settings("cifar10", arch, *names) == (4, 0.01, 0.9, 50)
+    assert settings("cifar10", arch, *names) == (4, 0.01, 0.0, 50)
 
 
 @pytest.mark.parametrize("arch", ["best", "worst", *MODEL_NAMES])

@@ -102,5 +102,4 @@ STUDY = Study(
         "The 50 test images of each class are the official validation images; the official test labels are secret.",
     ),
     published_cost="not given; the host ran out of space at epoch 83 of 100",
-    train_images=100_000,
 )

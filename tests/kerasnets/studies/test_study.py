@@ -15,9 +15,9 @@ def study(**fields):
 
 def test_a_configuration_is_the_recipe_then_the_base_then_the_setting():
     config = study(base={"arch": "lazynet", "epochs": 3, "batch_size": 9}).config(LARGE, seed=7)
-    # The recipe of lazynet: rate 0.01 and momentum 0.9.
+    # The recipe of lazynet: rate 0.01 without momentum.
     assert (config.dataset, config.arch, config.seed) == ("digits", "lazynet", 7)
-    assert (config.epochs, config.batch_size, config.learning_rate, config.momentum) == (3, 256, 0.01, 0.9)
+    assert (config.epochs, config.batch_size, config.learning_rate, config.momentum) == (3, 256, 0.01, 0.0)
 
 
 def test_every_epoch_is_tested_and_float32_is_used_unless_said_otherwise():
@@ -31,6 +31,13 @@ def test_a_setting_may_have_another_data_set_and_network():
     other = Setting(name="other", config={"dataset": "mnist", "arch": "boringnet"})
     config = study(settings=(SMALL, other)).config(other, seed=0)
     assert (config.dataset, config.arch) == ("mnist", "boringnet")
+
+
+def test_the_options_of_a_network_are_written_out():
+    config = study(base={"arch": "boringnet", "epochs": 1}).config(SMALL, seed=0)
+    assert config.arch_options == {"activation": "none"}
+    with pytest.raises(InputError, match="Setting 'small' of study 's': Unknown option 'depth' of model 'boringnet'"):
+        study(base={"arch": "boringnet", "arch_options": {"depth": 3}})
 
 
 def test_a_folder_of_images_is_the_same_from_wherever_the_study_is_run(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ VERBS = {
 }
 NAME_HELP = "Name of an included study, or a YAML file with one of your own (README: Studies)."
 OUTPUT_HELP = "Folder of all studies: cells/ holds the runs, NAME/ the ledger and the report."
+# Tables that go epoch by epoch are for the report.
+PRINTED_ROWS = 20
 SCALE_HELP = "Share of the full cost: fewer epochs and images; every number and verdict then says so."
 
 
@@ -383,8 +386,12 @@ def _print_verdicts(results: StudyResults, folder: Path) -> None:
     verdicts = _verdicts(results)
     if verdicts["claims"]:
         print_table(pd.DataFrame(verdicts["claims"])[["verdict", "claim"]])
-    if verdicts["rows"]:
+    if 0 < len(verdicts["rows"]) <= PRINTED_ROWS:
         print_table(pd.DataFrame(verdicts["rows"]))
+    for name, kind in (("Claims", "claims"), ("Published numbers", "rows")):
+        counts = Counter(one["verdict"] for one in verdicts[kind])
+        if counts:
+            print(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}")
     print(f"Report: {folder / 'report.html'}")
 
 

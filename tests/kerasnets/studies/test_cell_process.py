@@ -296,7 +296,7 @@ from kerasnets.studies.runner import run_study
 from kerasnets.training.config import TrainConfig
 
 folder, output, config = json.loads(sys.argv[1])
-sys.exit(run_study(folder, output, [Cell(setting="real", config=TrainConfig(**config))], threads=1).exit_code)
+sys.exit(run_study(folder, output, [Cell(setting="real", config=TrainConfig(**config))], threads=1, nice=0).exit_code)
 """
 
 
@@ -304,7 +304,7 @@ sys.exit(run_study(folder, output, [Cell(setting="real", config=TrainConfig(**co
 def undisturbed(tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
     cell = Cell(setting="real", config=REAL)
-    summary = run_study(output / "study", output, [cell], threads=1)
+    summary = run_study(output / "study", output, [cell], threads=1, nice=0)
     assert summary == RunnerSummary(done=1, failed=0, left=0), next(output.glob("study/output/*")).read_text()
     return cell_path(output, cell)
 
@@ -318,6 +318,13 @@ def curve(path) -> str:
     return pd.read_csv(path / "results.csv").drop(columns="learning_rate").to_csv()
 
 
+def wait_for(condition):
+    end = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["runner", "cell"])
 def test_kill_9_in_the_middle_then_run_again_gives_the_same_bits(undisturbed, tmp_path, victim):
@@ -325,22 +332,18 @@ def test_kill_9_in_the_middle_then_run_again_gives_the_same_bits(undisturbed, tm
     path = cell_path(tmp_path, cell)
     words = json.dumps([str(tmp_path / "study"), str(tmp_path), REAL.to_dict()])
     process = subprocess.Popen([sys.executable, "-c", RUNNER, words], env=os.environ | {"PYTHONPATH": ROOT})
-    deadline = time.monotonic() + 120
-    while not (path / "results.csv").is_file() or (path / "results.csv").read_text().count("\n") < 4:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    ledger = (tmp_path / "study" / "ledger.jsonl").read_text().splitlines()
-    pid = json.loads(ledger[-1])["pid"]
-    os.kill(process.pid if victim == "runner" else pid, signal.SIGKILL)
+    try:
+        wait_for(lambda: (path / "results.csv").is_file() and (path / "results.csv").read_text().count("\n") >= 4)
+        ledger = (tmp_path / "study" / "ledger.jsonl").read_text().splitlines()
+        os.kill(process.pid if victim == "runner" else json.loads(ledger[-1])["pid"], signal.SIGKILL)
+        code = process.wait(300)
+    finally:
+        process.terminate()
     if victim == "cell":
-        assert process.wait(120) == 0  # the runner itself takes it up
+        assert code == 0  # the runner itself has taken it up
     else:
-        process.wait()
-        while in_use(path):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        status = json.loads((path / "summary.json").read_text())["status"]
-        assert status == "interrupted"  # no orphan goes on, and its checkpoint is written
+        wait_for(lambda: not in_use(path))  # no orphan goes on, and its checkpoint is written
+        assert json.loads((path / "summary.json").read_text())["status"] == "interrupted"
     assert run_study(tmp_path / "study", tmp_path, [cell]) == RunnerSummary(done=1, failed=0, left=0)
     assert curve(path) == curve(undisturbed)
     assert files_that_count(path) == files_that_count(undisturbed)

@@ -58,10 +58,18 @@ def _run(argv: list[str]) -> int:
     check_output(config.output)
     sources = [_load(config)]
     import_tensorflow()
+    choose_threads(config, sources[0].image_shape, {})
     from kerasnets.training.train import train
 
     # Handed over, not lent: with a validation split the images are divided, and the undivided ones can go.
     return _train(lambda display: train(config, source=sources.pop(), progress=display), config, options.json)
+
+
+def choose_threads(config: TrainConfig, image_shape: tuple[int, int, int], begun: dict[str, Any]) -> None:
+    """Uses one thread for small steps, before TensorFlow starts; see `use_one_thread_if_small`."""
+    from kerasnets.training.distribute import use_one_thread_if_small
+
+    use_one_thread_if_small(config, image_shape, begun)
 
 
 def _load(config: TrainConfig) -> "ImageSource":
@@ -171,9 +179,14 @@ def _resume(argv: list[str]) -> int:
 
     run = Run(options.resume)
     config = config_from_dict(run.config)
+    if options.threads is not None:
+        config = config.replace(threads=options.threads)
     finished = (run.path / "summary.json").exists() and run.status == "finished"
     sources = [None if finished else _load(config)]
     import_tensorflow()
+    if not finished:
+        begun = run.environment if (run.path / "env.json").exists() else {}
+        choose_threads(config, sources[0].image_shape, begun)
     from kerasnets.training.train import resume
 
     return _train(

@@ -31,6 +31,8 @@ class Facts:
         source: The report and the row it comes from.
         image_shape: `(height, width, channels)` of the published data.
         num_classes: Number of classes of the published data.
+        flops_per_image: Operations of one image's forward pass at the published data and with the default options, as
+            `kerasnets.models.flops_per_image` counts them; None is unknown.
         smallest_side: The least height and width in pixels that the network takes.
         options: Its options by name.
     """
@@ -38,6 +40,7 @@ class Facts:
     source: str
     image_shape: tuple[int, int, int]
     num_classes: int
+    flops_per_image: int | None = None
     smallest_side: int = SMALLEST_SIDE
     options: Mapping[str, Option] = field(default_factory=dict)
 
@@ -46,9 +49,10 @@ _CIFAR10 = {"image_shape": (32, 32, 3), "num_classes": 10}
 _TINY_IMAGENET = {"image_shape": (64, 64, 3), "num_classes": 200}
 
 MODEL_FACTS: dict[str, Facts] = {
-    "lazynet": Facts(source="report coolnet-cpu, LazyNet", **_CIFAR10),
+    "lazynet": Facts(source="report coolnet-cpu, LazyNet", flops_per_image=61_440, **_CIFAR10),
     "boringnet": Facts(
         source="report coolnet-cpu, BoringNet",
+        flops_per_image=759_120,
         **_CIFAR10,
         options={
             "activation": Option(
@@ -56,11 +60,12 @@ MODEL_FACTS: dict[str, Facts] = {
             )
         },
     ),
-    "coolnet_v7": Facts(source="report coolnet-cpu, CoolNet v7", **_CIFAR10),
-    "coolnet_v10": Facts(source="report coolnet-cpu, CoolNet v10", **_CIFAR10),
-    "lenet_bn": Facts(source="report lenet-bn, CoolNet", **_CIFAR10),
+    "coolnet_v7": Facts(source="report coolnet-cpu, CoolNet v7", flops_per_image=1_303_440, **_CIFAR10),
+    "coolnet_v10": Facts(source="report coolnet-cpu, CoolNet v10", flops_per_image=1_303_440, **_CIFAR10),
+    "lenet_bn": Facts(source="report lenet-bn, CoolNet", flops_per_image=1_303_440, **_CIFAR10),
     "scratch_mlp": Facts(
         source="report from-scratch",
+        flops_per_image=616_400,
         **_CIFAR10,
         options={
             "width": Option(default=100, minimum=1, help="units of the hidden layer"),
@@ -68,10 +73,11 @@ MODEL_FACTS: dict[str, Facts] = {
             "l2": Option(default=0.0, minimum=0.0, help="strength s of the penalty s * sum(weight ** 2)"),
         },
     ),
-    "cifarnet": Facts(source="report cifarnet, CIFAR-10 best", **_CIFAR10),
-    "resblocks": Facts(source="report cifarnet, CIFAR-10 worst", **_CIFAR10),
+    "cifarnet": Facts(source="report cifarnet, CIFAR-10 best", flops_per_image=569_775_104, **_CIFAR10),
+    "resblocks": Facts(source="report cifarnet, CIFAR-10 worst", flops_per_image=1_084_328_848, **_CIFAR10),
     "tiny_leaky": Facts(
         source="report tiny-leaky",
+        flops_per_image=475_734_016,
         **_TINY_IMAGENET,
         options={
             "batch_norm": Option(default=True, help="batch normalisation after each pooling"),
@@ -80,10 +86,13 @@ MODEL_FACTS: dict[str, Facts] = {
             ),
         },
     ),
-    "tinynet": Facts(source="report cifarnet, Tiny ImageNet best", **_TINY_IMAGENET),
-    "tinynet_deep": Facts(source="report cifarnet, Tiny ImageNet deeper", **_TINY_IMAGENET),
+    "tinynet": Facts(source="report cifarnet, Tiny ImageNet best", flops_per_image=2_280_718_336, **_TINY_IMAGENET),
+    "tinynet_deep": Facts(
+        source="report cifarnet, Tiny ImageNet deeper", flops_per_image=2_543_525_888, **_TINY_IMAGENET
+    ),
     "speednet": Facts(
         source="our own, after cifar10-airbench",
+        flops_per_image=235_741_184,
         **_CIFAR10,
         options={
             "width": Option(

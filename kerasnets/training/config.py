@@ -99,7 +99,8 @@ class TrainConfig:
         test_curve: Evaluate the test split after each of the last N epochs too (for studies; never used to choose).
         tta: Test-time augmentation of the last evaluation of the test split; the accuracy without it is reported too.
         precision: Number format of the layers; auto takes bfloat16 where this machine gains by it.
-        threads: Processor threads to use; 0 is all.
+        threads: Processor threads to use. 0 is all, but for a command whose steps are too small to share out
+            (coolnet_v7 in batches of 4): it uses one in each operation, which is faster, and env.json says so.
         devices: Every GPU found or else the CPU (auto), the CPU alone, or N logical CPUs (cpu:N, for testing).
         checkpoint_seconds: Longest time between two checkpoints.
     """

@@ -7,8 +7,16 @@ import pytest
 from kerasnets.cli.train import main as train
 
 
+@pytest.fixture(scope="session", autouse=True)
+def all_threads():
+    """A command may limit the threads of its process, which here is that of all tests: it does not reach TensorFlow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerasnets.cli.train.choose_threads", lambda config, image_shape, begun: None)
+        yield
+
+
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory):
+def tiny_run(tmp_path_factory, all_threads):
     """A finished run folder: 200 digits, a fifth of them for validation, one epoch of the linear network."""
     output = tmp_path_factory.mktemp("tiny")
     words = ["digits", "--arch", "lazynet", "--epochs", "1", "--limit-train", "200", "--batch-size", "32"]

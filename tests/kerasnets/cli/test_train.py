@@ -206,6 +206,35 @@ def test_resume_hands_on_the_folder_and_the_threads(fake, tmp_path, capsys):
     assert received == [(str(run), 2), (str(run), None)]
 
 
+def test_threads_are_chosen_by_the_run_or_as_it_began(fake, monkeypatch, tmp_path):
+    assert main(TINY) == 0
+    (run,) = tmp_path.glob("runs/digits/*")
+    for ended in run.glob("summary.json"):
+        ended.unlink()  # so that there is something to resume
+    done = SimpleNamespace(path="x", summary={"status": "finished", "test": None, "run": "x"}, status="finished")
+    fake("train", lambda config, **options: done)
+    fake("resume", lambda path, **options: done)
+    chosen = []
+    monkeypatch.setattr("kerasnets.cli.train.choose_threads", lambda *given: chosen.append(given))
+    assert main([*TINY, "--json"]) == 0
+    assert main(["--resume", str(run), "--threads", "2", "--json"]) == 0
+    (config, shape, begun), (again, shape_again, begun_again) = chosen
+    assert (config.threads, shape, begun) == (0, (8, 8, 1), {})
+    assert (again.threads, shape_again) == (2, (8, 8, 1))
+    assert begun_again == json.loads((run / "env.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words, threads", [([], [1, 0]), (["--threads", "2"], [2, 2])])
+def test_a_small_run_in_a_process_of_its_own_uses_one_thread(tmp_path, words, threads):
+    code = "import sys; from kerasnets.cli.train import main; sys.exit(main(sys.argv[1:]))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, *TINY, *words], env=environment, check=True, capture_output=True)
+    (file,) = tmp_path.glob("runs/digits/*/env.json")
+    begun = json.loads(file.read_text())
+    assert [begun["intra_op_threads"], begun["inter_op_threads"]] == threads
+
+
 def test_a_real_run_says_the_same_in_json_and_in_its_folder(capsys, tmp_path):
     assert main([*TINY, "--json"]) == 0
     captured = capsys.readouterr()

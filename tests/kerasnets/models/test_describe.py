@@ -4,7 +4,7 @@ import pytest
 from kerasnets.errors import InputError
 from kerasnets.models.build import build_model
 from kerasnets.models.describe import describe_models, flops_per_image, output_kind
-from kerasnets.models.names import MODEL_NAMES
+from kerasnets.models.names import MODEL_FACTS, MODEL_NAMES
 
 
 def test_output_kind():
@@ -43,6 +43,12 @@ def test_flops_of_convolutions_without_padding_and_of_depthwise_ones():
     outputs = keras.layers.DepthwiseConv2D(3, strides=2, padding="same")(outputs)  # 4 x 3 positions
     model = keras.Model(inputs, outputs)
     assert flops_per_image(model) == 2 * 8 * 6 * 3 * 3 * 4 * 6 + 2 * 4 * 3 * 3 * 3 * 6
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_flops_written_down_are_those_of_the_network(name):
+    facts = MODEL_FACTS[name]
+    assert flops_per_image(build_model(name, facts.image_shape, facts.num_classes)) == facts.flops_per_image
 
 
 def test_the_table_lists_every_network():

@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 from kerasnets.errors import InputError
-from kerasnets.training.distribute import make_strategy, set_threads
+from kerasnets.models.names import MODEL_FACTS, Facts
+from kerasnets.training.config import TrainConfig
+from kerasnets.training.distribute import is_small_step, make_strategy, set_threads, use_one_thread_if_small
 
 SCRIPT = """
 import dataclasses, json, sys
@@ -175,3 +177,74 @@ def test_threads_after_the_start():
     with pytest.raises(InputError, match="threads must be set before TensorFlow starts. Received: 63"):
         set_threads(63)
     set_threads(0)
+
+
+def config(arch="coolnet_v7", batch_size=4, **settings):
+    return TrainConfig(dataset="cifar10", arch=arch, batch_size=batch_size, **settings)
+
+
+@pytest.mark.parametrize(
+    "image_shape, settings, small",
+    [
+        ((32, 32, 3), {}, True),  # 3 * 4 * 1,303,440 = 15.6 million operations
+        ((32, 32, 3), {"batch_size": 12}, True),  # 46.9 million
+        ((32, 32, 3), {"batch_size": 13}, False),  # 50.8 million
+        ((64, 64, 3), {"batch_size": 3}, True),  # four times as many pixels as published
+        ((64, 64, 3), {"batch_size": 4}, False),
+        ((8, 8, 1), {"batch_size": 200}, True),  # a sixteenth
+        ((32, 32, 3), {"devices": "cpu"}, True),
+        ((32, 32, 3), {"devices": "cpu:2"}, False),
+        ((32, 32, 3), {"arch": "cifarnet", "batch_size": 1}, False),
+        ((32, 32, 3), {"arch": "scratch_mlp", "arch_options": {"width": 100, "l2": 0.1}}, True),
+        ((32, 32, 3), {"arch": "scratch_mlp", "arch_options": {"width": 50}}, False),  # cost unknown
+        ((32, 32, 3), {"arch": "boringnet", "arch_options": {"activation": "relu"}}, True),
+        ((32, 32, 3), {"arch": "somebodys"}, False),
+    ],
+)
+def test_which_steps_are_small(image_shape, settings, small):
+    assert is_small_step(config(**settings), image_shape) is small
+
+
+def test_a_network_of_unknown_cost_and_a_gpu_are_not_small(monkeypatch):
+    monkeypatch.setitem(MODEL_FACTS, "tried", Facts(source="test", image_shape=(32, 32, 3), num_classes=10))
+    assert not is_small_step(config("tried"), (32, 32, 3))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if kind == "GPU" else [])
+    assert not is_small_step(config(), (32, 32, 3))
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Stands in for TensorFlow's setting before its start; what is in the list is what it was set to."""
+    numbers = []
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", numbers.append)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: (numbers or [0])[-1])
+    return numbers
+
+
+@pytest.mark.parametrize(
+    "settings, begun, expected",
+    [
+        ({}, {}, [1]),
+        ({"batch_size": 64}, {}, []),
+        ({"threads": 2}, {}, []),  # asked for
+        ({}, {"intra_op_threads": 0}, []),  # begun before, or through the library
+        ({"batch_size": 64}, {"intra_op_threads": 1}, [1]),
+        ({}, {"intra_op_threads": 2}, []),
+    ],
+)
+def test_one_thread_for_a_small_step(threads, settings, begun, expected):
+    use_one_thread_if_small(config(**settings), (32, 32, 3), begun)
+    assert threads == expected
+
+
+def test_a_number_that_is_set_stays(threads):
+    threads.append(2)
+    use_one_thread_if_small(config(), (32, 32, 3), {})
+    assert threads == [2]
+
+
+def test_a_small_step_after_the_start_changes_nothing():
+    tf.constant(0.0)
+    before = tf.config.threading.get_intra_op_parallelism_threads()
+    use_one_thread_if_small(config(), (32, 32, 3), {})
+    assert tf.config.threading.get_intra_op_parallelism_threads() == before

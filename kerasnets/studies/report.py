@@ -99,7 +99,7 @@ def study_page(results: StudyResults) -> Page:
         sections.append(Section("Final test accuracy", [Figures([bars], wide=True)]))
     sections += [
         Section("Costs", cost_blocks(results)) if results.done else Section("Costs", [Text("No run is done.")]),
-        Section("What failed", failure_blocks(results)),
+        Section("What failed or is missing", failure_blocks(results)),
         Section("What was run", [setting_table(results)]),
         Section("Assumptions", assumption_blocks(results)),
         Section("To repeat it", [Code(results.command), *environment_blocks(results.cells)]),

@@ -33,8 +33,9 @@ def cost_blocks(results: StudyResults) -> list[Block]:
     if results.study.published_cost:
         blocks.append(Text(f"Published: {results.study.published_cost.rstrip('.')}."))
     total = sum(cell.summary["seconds"]["total"] for cell in done)
-    of_all = f"Ours: {time_in_words(total)} for all {len(done)} runs, the sum of their own times"
-    blocks.append(Text(f"{of_all} (runs side by side share the processor), on {' and on '.join(hardware(done))}."))
+    runs = "the one run that is" if len(done) == 1 else f"the {len(done)} runs that are"
+    text = f"Ours: {time_in_words(total)} for {runs} done, the sum of their own times (runs side by side share the "
+    blocks.append(Text(f"{text}processor), on {' and on '.join(hardware(done))}."))
     if len(hardware(done)) > 1:
         blocks.append(Text(DIFFERENT_HARDWARE, "warning"))
     columns = {"setting": False, "runs": True, "epochs": True, "training images": True, "training, a run": True}

@@ -79,6 +79,7 @@ class TrainingLoop:
         state = self.state
         self.callbacks.on_epoch_begin(state.epoch)
         rate = self.parts.optimizer.main.learning_rate
+        made = state.step
         if self.resuming:
             rate.assign(state.base_rate)  # on_epoch_begin set the rate of an epoch's start
             self.resuming = False
@@ -87,6 +88,8 @@ class TrainingLoop:
         state.base_rate = float(rate.numpy())
         while state.step < self.steps_per_epoch and not state.stopped:
             self._call()
+        if made == state.step:  # killed between the last step and the end of the epoch: the rate is that of that step
+            rate.assign(state.base_rate * self._factor(made - 1))
         self._end_epoch()
 
     def _call(self) -> None:
@@ -96,8 +99,7 @@ class TrainingLoop:
         start = time.perf_counter()
         compiling = self._drop_steps_of_another_size()
         first = state.epoch * self.steps_per_epoch + state.step
-        begin = state.epoch * self.steps_per_epoch
-        factors = [self._scheduled(first + k) / self._scheduled(begin) for k in range(self._chunk())]
+        factors = [self._factor(state.step + k) for k in range(self._chunk())]
         rates = [state.base_rate * factor for factor in factors]
         if compiling:
             self.run_steps = self.parts.make_steps(state.epoch, state.step, self.image_size)
@@ -258,6 +260,11 @@ class TrainingLoop:
 
     def _done(self) -> int:
         return self.state.epoch * self.steps_per_epoch + self.state.step
+
+    def _factor(self, step: int) -> float:
+        """The rate of a step of this epoch, counted from 0, in terms of that of its first."""
+        begin = self.state.epoch * self.steps_per_epoch
+        return self._scheduled(begin + step) / self._scheduled(begin)
 
     def _scheduled(self, step: int) -> float:
         return self.schedule(step, self.state.total_steps)

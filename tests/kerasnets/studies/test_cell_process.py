@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 
 from kerasnets.errors import InputError
@@ -310,12 +309,7 @@ def undisturbed(tmp_path_factory):
 
 
 def files_that_count(path) -> dict[str, bytes]:
-    return {name: (path / name).read_bytes() for name in ("predictions.npz", "per_class.csv")}
-
-
-def curve(path) -> str:
-    # Without the rate: that of an epoch whose last step is in the checkpoint is written anew as that of its first.
-    return pd.read_csv(path / "results.csv").drop(columns="learning_rate").to_csv()
+    return {name: (path / name).read_bytes() for name in ("predictions.npz", "per_class.csv", "results.csv")}
 
 
 def wait_for(condition):
@@ -345,7 +339,6 @@ def test_kill_9_in_the_middle_then_run_again_gives_the_same_bits(undisturbed, tm
         wait_for(lambda: not in_use(path))  # no orphan goes on, and its checkpoint is written
         assert json.loads((path / "summary.json").read_text())["status"] == "interrupted"
     assert run_study(tmp_path / "study", tmp_path, [cell]) == RunnerSummary(done=1, failed=0, left=0)
-    assert curve(path) == curve(undisturbed)
     assert files_that_count(path) == files_that_count(undisturbed)
     _, arrays, meta, _ = load_newest(path / "checkpoints")
     _, expected, expected_meta, _ = load_newest(undisturbed / "checkpoints")

@@ -49,7 +49,11 @@ config, place = json.loads(sys.argv[1]), sys.argv[2]
 
 class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations.numpy() == 13:
+        if place == "epoch" and self.model.optimizer.iterations.numpy() == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if place == "end" and epoch == 1:  # the checkpoint of its last step is written, its row is not
             os.kill(os.getpid(), signal.SIGKILL)
 
 if place == "write":
@@ -63,7 +67,7 @@ if place == "write":
             os.kill(os.getpid(), signal.SIGKILL)
         replace(source, target)
     os.replace = fatal
-train(TrainConfig(**config), callbacks=[Kill()] if place == "epoch" else [])
+train(TrainConfig(**config), callbacks=[Kill()] if place != "write" else [])
 """
 )
 SETTINGS = {
@@ -189,7 +193,7 @@ def test_stopped_twice(whole, tmp_path):
     assert_same(resume(stop.value.run_path), whole)
 
 
-@pytest.mark.parametrize("place", ["epoch", "write"])
+@pytest.mark.parametrize("place", ["epoch", "end", "write"])
 def test_kill_then_resume(whole, tmp_path, place):
     path = killed(tmp_path, place)
     if place == "write":

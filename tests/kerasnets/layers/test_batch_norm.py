@@ -129,6 +129,7 @@ def test_other_inputs_go_through_keras(shape, options):
         (3, "float32", True, False),
         (3, "float32", False, True),
         (4, "float32", True, True),
+        (6, "float32", True, False),
         (8, "mixed_bfloat16", True, False),
         (8, "mixed_bfloat16", False, True),
         (16, "mixed_bfloat16", True, True),

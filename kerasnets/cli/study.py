@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kerasnets.studies.cells import Cell
     from kerasnets.studies.results import CellResult
-    from kerasnets.studies.study import Setting, Study
+    from kerasnets.studies.study import Study
     from kerasnets.studies.study_results import StudyResults
 
 COMMAND = "kerasnets-study"
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-        0; 1 when a run of the study has failed; 2 after a mistake of the user; 130 or 143 stopped by a signal.
+        0; 1 when a run of the study has failed; 2 after a mistake of the user; 129, 130 or 143 stopped by a signal,
+        with a checkpoint in every run.
     """
     return run_command(COMMAND, _run_verb, argv)
 
@@ -68,7 +69,6 @@ def _parser(verb: str) -> jsonargparse.ArgumentParser:
             "--only", metavar="CELL", action="append", help="Only this setting or cell; may be repeated."
         )
         parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
-        parser.add_argument("--jobs", metavar="N", type=int, default=1, help="Runs side by side.")
     if verb == "show":
         parser.add_argument("--no-estimate", action="store_true", help="Do not measure how fast this machine is.")
     if verb == "run":
@@ -77,6 +77,7 @@ def _parser(verb: str) -> jsonargparse.ArgumentParser:
 
 
 def _add_running(parser: jsonargparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="Runs side by side.")
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="Threads of a run; 0 shares all out.")
     parser.add_argument("--max-time", metavar="TIME", type=str | None, help="Stop after this time, such as 8h.")
     parser.add_argument("--nice", metavar="N", type=int, default=10, help="How much to give way to other programs.")
@@ -116,8 +117,10 @@ def _facts(study: Study) -> dict[str, Any]:
 
 def _show(argv: list[str]) -> int:
     options = parse(_parser("show"), argv)
+    from kerasnets.studies.study_folder import read_cells
+
     study, cells = _study_and_cells(options)
-    results = _results(study, cells, options)
+    results = read_cells(options.output, study, cells, options.scale)
     seconds = {}
     with results_on_stdout(options.json) as print_json:
         if not options.no_estimate:
@@ -129,9 +132,11 @@ def _show(argv: list[str]) -> int:
     if not options.json:
         _print_study(study, results, seconds)
         if seconds:
+            from kerasnets.training.progress import format_seconds
+
             print(
-                f"Estimated on this machine, one run after the other: {_time(sum(seconds.values()))} for all, "
-                f"{_time(left)} for what is left."
+                f"Estimated on this machine, one run after the other: {format_seconds(sum(seconds.values()))} for all, "
+                f"{format_seconds(left)} for what is left."
             )
     return 0
 
@@ -150,6 +155,8 @@ def _print_study(study: Study, results: list[CellResult], seconds: dict[str, flo
     import pandas as pd
 
     from kerasnets.cli.tables import print_table
+    from kerasnets.studies.report_costs import differences
+    from kerasnets.training.progress import format_seconds
 
     print(f"{study.name}: {study.question}")
     done = sum(result.done for result in results)
@@ -159,10 +166,10 @@ def _print_study(study: Study, results: list[CellResult], seconds: dict[str, flo
     for setting in study.settings:
         own = [result for result in results if result.cell.setting == setting.name]
         if own:
-            row = {"setting": setting.name, "what differs": _differs(setting), "epochs": own[0].cell.config.epochs}
+            row = {"setting": setting.name, "what differs": differences(setting), "epochs": own[0].cell.config.epochs}
             row["done"] = f"{sum(result.done for result in own)} of {len(own)}"
             estimated = seconds.get(own[0].cell.key)
-            rows.append(row | ({} if estimated is None else {"time of one": _time(estimated)}))
+            rows.append(row | ({} if estimated is None else {"time of one": format_seconds(estimated)}))
     print_table(pd.DataFrame(rows))
     print(f"\nHeld against {len(study.rows)} published numbers and {len(study.claims)} claims.")
     if study.published_cost:
@@ -171,14 +178,6 @@ def _print_study(study: Study, results: list[CellResult], seconds: dict[str, flo
         print("Assumed:")
         for text in study.assumes:
             print(f"  - {text}")
-
-
-def _differs(setting: Setting) -> str:
-    parts = []
-    for key, value in setting.config.items():
-        inner = value.items() if isinstance(value, dict) else [(key, value)]
-        parts += [f"{name} {item}" for name, item in inner]
-    return ", ".join(parts)
 
 
 def _run(argv: list[str]) -> int:
@@ -190,11 +189,12 @@ def _run(argv: list[str]) -> int:
     from kerasnets.runs.folder import check_output
     from kerasnets.studies.live_table import LiveTable
     from kerasnets.studies.runner import run_study
+    from kerasnets.studies.study_folder import read_cells, study_folder
     from kerasnets.training.config import parse_seconds
 
     check_output(options.output)
-    _check_data(cells)
-    folder = _folder(options, study)
+    _check_data([result.cell for result in read_cells(options.output, study, cells, options.scale) if not result.done])
+    folder = study_folder(options.output, study, options.scale)
     with results_on_stdout(options.json) as print_json:
         outcome = run_study(
             folder,
@@ -207,12 +207,15 @@ def _run(argv: list[str]) -> int:
             retry_failed=options.retry_failed,
             display=LiveTable(),
         )
-        if outcome.stopped_because:
-            print(f"Stopped: {outcome.stopped_because}", file=sys.stderr)
         results = _write_report(options, study)
-        print_json(dataclasses.asdict(outcome) | _verdicts(results) | {"report": str(folder / "report.html")})
-    if not options.json:
+        report = _verdicts(results) | {"report": str(folder / "report.html")} if results.done else {}
+        print_json(dataclasses.asdict(outcome) | report)
+    if results.done and not options.json:
         _print_verdicts(results, folder)
+    if outcome.stopped_because:
+        print(f"Stopped: {outcome.stopped_because}", file=sys.stderr)
+    if outcome.failed:
+        print(f"{outcome.failed} runs were given up; --retry-failed tries them again.", file=sys.stderr)
     if outcome.left:
         print(f"{outcome.left} runs are left. Go on with: {COMMAND} run {shlex.join(argv)}", file=sys.stderr)
     return outcome.exit_code
@@ -230,7 +233,7 @@ def _check_running(options: jsonargparse.Namespace) -> None:
 
 
 def _check_data(cells: list[Cell]) -> None:
-    """Says before anything runs that a data set is not there; its images are read by each run."""
+    """Says before anything runs that a data set is not there, of cells that are to be run; they read it themselves."""
     from pipelines.sources import find_source
 
     for config in {(cell.config.dataset, cell.config.reading()): cell.config for cell in cells}.values():
@@ -239,7 +242,10 @@ def _check_data(cells: list[Cell]) -> None:
 
 def _dry_run(options: jsonargparse.Namespace, study: Study, cells: list[Cell]) -> int:
     with results_on_stdout(options.json) as print_json:
-        left = [result for result in _results(study, cells, options) if not result.done]
+        from kerasnets.studies.study_folder import read_cells
+
+        results = read_cells(options.output, study, cells, options.scale)
+        left = [result for result in results if not result.done and (options.retry_failed or result.status != "failed")]
         print_json({"cells": [_cell_row(result) for result in left]})
     if not options.json:
         _print_cells(left)
@@ -249,9 +255,11 @@ def _dry_run(options: jsonargparse.Namespace, study: Study, cells: list[Cell]) -
 
 def _status(argv: list[str]) -> int:
     options = parse(_parser("status"), argv)
+    from kerasnets.studies.study_folder import read_cells
+
     study, cells = _study_and_cells(options)
     with results_on_stdout(options.json) as print_json:
-        results = _results(study, cells, options)
+        results = read_cells(options.output, study, cells, options.scale)
         print_json({"study": study.name, "cells": [_cell_row(result) for result in results]})
     if not options.json:
         _print_cells(results)
@@ -265,10 +273,16 @@ _STATUSES = ("finished", "diverged", "running", "interrupted", "failed", "missin
 
 def _report(argv: list[str]) -> int:
     options = parse(_parser("report"), argv)
+    from kerasnets.studies.study_folder import study_folder
+
     study, _ = _study_and_cells(options)
-    folder = _folder(options, study)
+    folder = study_folder(options.output, study, options.scale)
     with results_on_stdout(options.json) as print_json:
         results = _write_report(options, study)
+        if not results.done:
+            raise InputError(
+                f"A report needs a run that is done. Received: none of study {study.name!r}. Run it first."
+            )
         print_json(_verdicts(results) | {"report": str(folder / "report.html")})
     if not options.json:
         _print_verdicts(results, folder)
@@ -301,19 +315,6 @@ def _find(name: str) -> Study:
     raise InputError(f"Unknown study {name!r}. {closest(name, STUDIES)} Or name a YAML file.")
 
 
-def _folder(options: jsonargparse.Namespace, study: Study) -> Path:
-    """Scaled runs have a report of their own: nothing of them is ever seen beside the full study's numbers."""
-    return Path(options.output) / (study.name if options.scale == 1 else f"{study.name}-scale-{options.scale:g}")
-
-
-def _results(study: Study, cells: list[Cell], options: jsonargparse.Namespace) -> list[CellResult]:
-    from kerasnets.studies.ledger import Ledger
-    from kerasnets.studies.results import read_cell
-
-    given_up = Ledger(_folder(options, study) / "ledger.jsonl").given_up()
-    return [read_cell(options.output, cell, failed=given_up.get(cell.key, "")) for cell in cells]
-
-
 def _cell_row(result: CellResult) -> dict[str, Any]:
     from kerasnets.studies.study import Measure
 
@@ -341,23 +342,19 @@ def _print_cells(results: list[CellResult]) -> None:
 
 
 def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults:
-    """Writes the report on all cells that there are, those of more seeds than the study asks for too."""
-    from kerasnets.studies.cells import cell_path, make_cells
+    """Writes the report on all runs that there are, those of more seeds than were asked for too; none is no report."""
+    from kerasnets.studies.cells import make_cells
     from kerasnets.studies.report import write_study_report
+    from kerasnets.studies.study_folder import read_cells, repeat_command, seeds_to_report, study_folder
     from kerasnets.studies.study_results import study_results
 
-    seeds = options.seeds or study.seeds
-    while options.seeds is None:
-        more = [cell for cell in make_cells(study, seeds=seeds + 1, scale=options.scale) if cell.seed == seeds]
-        if not any((cell_path(options.output, cell) / "summary.json").is_file() for cell in more):
-            break
-        seeds += 1
-    cells = _results(study, make_cells(study, seeds=seeds, scale=options.scale), options)
-    if not any(result.done for result in cells):
-        raise InputError(f"A report needs at least one run that is done. Received: none of {study.name}. Run it first.")
-    flags = [f"--scale {options.scale:g}"] * (options.scale != 1) + [f"--seeds {seeds}"] * (seeds != study.seeds)
-    results = study_results(study, cells, scale=options.scale, command=" ".join([COMMAND, "run", options.name, *flags]))
-    write_study_report(results, _folder(options, study))
+    output, scale = options.output, options.scale
+    seeds = seeds_to_report(output, study, scale, options.seeds)
+    cells = read_cells(output, study, make_cells(study, seeds=seeds, scale=scale), scale)
+    command = repeat_command(options.name, study, output=output, scale=scale, seeds=seeds)
+    results = study_results(study, cells, scale=scale, command=command)
+    if results.done:
+        write_study_report(results, study_folder(output, study, scale))
     return results
 
 
@@ -393,11 +390,3 @@ def _print_verdicts(results: StudyResults, folder: Path) -> None:
         if counts:
             print(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}")
     print(f"Report: {folder / 'report.html'}")
-
-
-def _time(seconds: float) -> str:
-    """A time as people say it: ``"40 s"``, ``"12 min"``, ``"3 h 5 min"``."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

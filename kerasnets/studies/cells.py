@@ -11,6 +11,10 @@ from pathlib import Path
 from kerasnets.errors import InputError, closest
 from kerasnets.studies.study import Study
 from kerasnets.training.config import PLACE_FIELDS, TrainConfig
+from pipelines.catalog import CATALOG
+
+# Of a data set of image files a part may be there, of these all or nothing.
+_IN_ONE_PIECE = ("cifar10", "cifar100", "digits", "fashion_mnist", "mnist")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,8 @@ def cell_key(config: TrainConfig) -> str:
     """Returns 16 hexadecimal digits of the sha256 of the configuration.
 
     All of it counts but for where the data is, where results go and how many threads are used: two cells with the same
-    key compute the same, so studies share them.
+    key compute the same, so studies share them. A release that adds a setting to `TrainConfig` gives every cell another
+    key: what was run before it is not taken for what would be run now.
     """
     kept = {key: value for key, value in config.to_dict().items() if key not in PLACE_FIELDS}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
@@ -67,12 +72,11 @@ def make_cells(
     seeds = study.seeds if seeds is None else seeds
     if type(seeds) is not int or not 1 <= seeds <= 10_000:
         raise InputError(f"seeds must be a whole number from 1 to 10000. Received: {seeds!r}.")
+    place = {} if data_dir is None else {"data_dir": data_dir}
     cells = [
         Cell(
             setting=setting.name,
-            config=dataclasses.replace(
-                scaled(study.config(setting, seed=seed), scale, study.train_images), data_dir=data_dir
-            ),
+            config=dataclasses.replace(scaled(study.config(setting, seed=seed), scale, study.train_images), **place),
         )
         for seed in range(seeds)
         for setting in study.settings
@@ -86,7 +90,13 @@ def scaled(config: TrainConfig, scale: float, train_images: int | None) -> Train
     """Returns a configuration that costs about a share of the full one.
 
     Epochs and training images shrink alike, each by the square root of the share; where the number of images is not
-    known, the epochs alone shrink. The rules of rounding: at least one epoch, at least 100 images.
+    known, the epochs alone shrink. It is known of the standard sets that come in one piece. The rules of rounding: at
+    least one epoch, at least 100 images.
+
+    Args:
+        config: The full run.
+        scale: The share.
+        train_images: Training images of the data set, if the study says how many.
 
     Raises:
         InputError: The share is not above 0 and at most 1.
@@ -95,6 +105,8 @@ def scaled(config: TrainConfig, scale: float, train_images: int | None) -> Train
         raise InputError(f"scale must be above 0 and at most 1. Received: {scale!r}. 0.1 costs a tenth.")
     if scale == 1:
         return config
+    if train_images is None and config.dataset in _IN_ONE_PIECE:
+        train_images = CATALOG[config.dataset].num_images["train"]
     known = [count for count in (config.limit_train, train_images) if count is not None]
     images = min(known, default=0)
     factor = math.sqrt(scale) if images else scale

@@ -71,22 +71,26 @@ class CellResult:
         labels, log_probabilities = self.predictions
         return log_probabilities.argmax(axis=1) == labels
 
-    def value(self, measure: Measure) -> float | None:
+    def value(self, measure: Measure, *, guess: bool = True) -> float | None:
         """The number that this cell has for a measure; None if it has none.
 
-        A run that diverged counts as a network that guesses: accuracy 1/classes, and the loss of equal probabilities.
+        Args:
+            measure: Which number.
+            guess: Whether a run that diverged counts after its end as a network that guesses, with accuracy 1/classes
+                and the loss of equal probabilities; otherwise it has no number there.
         """
         if not self.done:
             return None
         if self.status == "diverged" and measure.epoch is None:
-            return self._guess(measure.quantity)
+            return self._guess(measure.quantity) if guess else None
         if measure.quantity == "train_seconds":
             return float(self.summary["seconds"]["train"])
         if measure.quantity == "class_accuracy":
             return self._class_accuracy(measure.class_name)
         if measure.quantity == "late_dip":
             accuracies = self._column("test_accuracy")
-            return float(accuracies.max() - accuracies[-1]) if len(accuracies) else None
+            there = len(accuracies) > 0 and np.isfinite(accuracies).all()
+            return float(accuracies.max() - accuracies[-1]) if there else None
         if measure.quantity == "gap":
             train, test = (self._at(name, measure.epoch) for name in ("train_accuracy", "test_accuracy"))
             return None if train is None or test is None else train - test
@@ -105,6 +109,8 @@ class CellResult:
         return self.curve[name].to_numpy(np.float64) if name in self.curve else np.empty(0)
 
     def _guess(self, quantity: str) -> float | None:
+        if not quantity.startswith("train_") and "test" not in self.data["class_counts"]:
+            return None  # nobody was asked
         classes = len(self.data["class_names"])
         squares = (classes - 1) / classes**2  # mean over classes of (1/classes - target) ** 2
         loss = squares if self.cell.config.loss == "mse" else math.log(classes)
@@ -127,18 +133,21 @@ def read_cell(output: str | Path, cell: Cell, *, failed: str = "") -> CellResult
         cell: The cell.
         failed: Why it was given up, if it was.
 
-    Raises:
-        InputError: The folder holds another configuration than its name says; nothing in it is used.
+    Returns:
+        What has come of it; ``failed`` too if the folder holds another configuration than its name says, of which
+        nothing is used.
     """
     path = cell_path(output, cell)
     if not (path / "config.yaml").is_file():
         return CellResult(cell=cell, path=path, status="failed" if failed else "missing", reason=failed)
     run = Run(path)
-    if cell_key(config_from_dict(run.config)) != cell.key:
-        raise InputError(
-            f"The folder of a cell must hold the configuration that it is named by. Received: {path} with another "
-            "config.yaml. Move the folder away and run the study again."
-        )
+    try:
+        same = cell_key(config_from_dict(run.config)) == cell.key
+    except InputError as error:
+        return CellResult(cell=cell, path=path, status="failed", reason=str(error))
+    if not same:
+        reason = f"{path} holds another config.yaml than it is named by. Move the folder away and run the study again."
+        return CellResult(cell=cell, path=path, status="failed", reason=reason)
     status = run.status if (path / "summary.json").is_file() else "running"
     if failed and status not in DONE:
         return CellResult(cell=cell, path=path, status="failed", reason=failed)

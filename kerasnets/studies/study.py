@@ -27,6 +27,8 @@ QUANTITIES: dict[str, tuple[str, bool]] = {
     "class_accuracy": ("test accuracy of one class", True),
 }
 # Those that belong to a run as a whole and not to an epoch of it.
+# Fields of `TrainConfig` that a study leaves to whoever runs it.
+_OF_THE_COMMAND = ("seed", "output", "threads")
 _OF_A_RUN = ("late_dip", "train_seconds", "class_accuracy")
 
 
@@ -218,10 +220,15 @@ class Study:
     train_images: int | None = None
 
     def __post_init__(self):
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
-            raise InputError(f"A study's name must be letters, digits, '-', '_' and '.'. Received: {self.name!r}.")
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name) or self.name == "cells" or "-scale-" in self.name:
+            raise InputError(
+                "A study's name must be letters, digits, '-', '_' and '.', not cells, and without -scale- in it. "
+                f"Received: {self.name!r}."
+            )
         if type(self.seeds) is not int or self.seeds < 1:
             raise InputError(f"seeds must be a whole number from 1. Received: {self.seeds!r}.")
+        if self.train_images is not None and (type(self.train_images) is not int or self.train_images < 1):
+            raise InputError(f"train_images must be a whole number from 1. Received: {self.train_images!r}.")
         names = [setting.name for setting in self.settings]
         if not names:
             raise InputError(f"Study {self.name!r} must have at least one setting. Received: none.")
@@ -253,6 +260,9 @@ class Study:
         """
         values = {"precision": "float32"} | self.base | setting.config
         try:
+            for key in _OF_THE_COMMAND:
+                if key in values:
+                    raise InputError(f"{key} belongs to the command that runs the study. Received: {values[key]!r}.")
             config = recipe(
                 whole_path(values.pop("dataset", self.dataset)), values.pop("arch", "best"), **(values | {"seed": seed})
             )

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from kerasnets.errors import InputError, closest
+from kerasnets.studies.published import STUDIES
 from kerasnets.studies.study import Claim, Comparison, Diverges, Equal, Higher, Measure, Point, Row, Setting, Study
 
 EXAMPLE = """\
@@ -58,7 +59,10 @@ def load_study(path: str | Path) -> Study:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} must be YAML. Received: {str(error).splitlines()[0]}.") from None
     try:
-        return study_from_dict({"name": path.stem} | _mapping("a study", values))
+        study = study_from_dict({"name": path.stem} | _mapping("a study", values))
+        if study.name in STUDIES:
+            raise InputError(f"A study of yours needs a name of its own. Received: {study.name!r}, an included one's.")
+        return study
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -76,8 +80,8 @@ def study_from_dict(values: dict[str, Any]) -> Study:
         key: value for key, value in values.items() if key not in ("settings", "grid", "rows", "claims", "assumes")
     }
     _mapping("base", fields.setdefault("base", {}))
-    for key in ("name", "question", "dataset"):
-        fields[key] = _text(key, fields[key])
+    for key in ("name", "question", "dataset", "published_cost"):
+        fields[key] = _text(key, fields.get(key, ""))
     return Study(
         **fields,
         settings=tuple(
@@ -109,6 +113,7 @@ def _setting(values: Any) -> Setting:
 def _row(values: Any) -> Row:
     values = _mapping("a row", values)
     _check_keys("a row", values, _ROW, required=("setting", "published", "rounding"))
+    _text("impossible", values.get("impossible", ""))
     return Row(measure=_measure(values), **{key: value for key, value in values.items() if key not in _MEASURE})
 
 
@@ -166,6 +171,8 @@ _COMPARISONS: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any], Measure
 
 
 def _measure(values: dict[str, Any]) -> Measure:
+    if "class_name" in values:
+        _text("class_name", values["class_name"])
     return Measure(**{key: values[key] for key in _MEASURE if key in values})
 
 

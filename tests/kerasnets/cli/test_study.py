@@ -97,6 +97,7 @@ def test_a_published_study_is_shown_without_its_data(capsys, elsewhere):
     assert "Published cost: two hours" in text and "0 of 3" in text
 
 
+@pytest.mark.slow
 def test_its_time_is_estimated(capsys, elsewhere):
     shown = result_of(capsys, "show", "small.yaml", "--seeds", "2")
     seconds = [cell["estimated_seconds"] for cell in shown["cells"]]
@@ -152,11 +153,42 @@ def test_the_report_gives_the_verdicts(capsys, here):
     assert "HOLDS" in text and "Report: studies/small/report.html" in text
 
 
-def test_scaled_runs_have_a_folder_of_their_own(capsys, here):
-    assert main(["run", "small.yaml", "--dry-run", "--scale", "0.5"]) == 0
-    text = capsys.readouterr().out
-    assert text.count("0 of 1") == 2
-    assert "Received: none of small" in complaint(capsys, "report", "small.yaml", "--scale", "0.5")
+@pytest.mark.slow
+def test_scaled_runs_have_a_report_of_their_own(capsys, here):
+    before = (here / "studies" / "small" / "report.html").read_bytes()
+    result = result_of(capsys, "run", "small.yaml", "--scale", "0.5", "--only", "learning_rate 1.0", "--nice", "0")
+    assert (result["done"], result["report"]) == (1, "studies/small-scale-0.5/report.html")
+    assert [row["verdict"] for row in result["rows"]] == ["PROTOCOL DIFFERS"]
+    assert "scaled" in (here / "studies" / "small-scale-0.5" / "report.html").read_text()
+    assert (here / "studies" / "small" / "report.html").read_bytes() == before
+    # sqrt(0.5) of the 1,437 digits and of two epochs
+    (cell,) = (path for path in here.glob("studies/cells/*/summary.json") if '"limit_train": 1016' in path.read_text())
+    assert json.loads(cell.read_text())["epochs"] == 1
+
+
+def test_time_that_is_over_before_anything_is_done_is_no_mistake(capsys, elsewhere):
+    assert main(["run", "small.yaml", "--max-time", "1s", "--nice", "0"]) == 0
+    printed = capsys.readouterr()
+    assert "Stopped: the time of 1.0 s was used up" in printed.err
+    assert "2 runs are left. Go on with: kerasnets-study run small.yaml --max-time 1s" in printed.err
+    assert not (elsewhere / "studies" / "small" / "report.html").exists()
+
+
+def test_runs_that_were_given_up_are_counted_and_not_tried_again(capsys, elsewhere):
+    from kerasnets.studies.cells import make_cells
+    from kerasnets.studies.ledger import Ledger
+    from kerasnets.studies.yaml_file import load_study
+
+    (elsewhere / "studies" / "small").mkdir(parents=True)
+    ledger = Ledger(elsewhere / "studies" / "small" / "ledger.jsonl")
+    for cell in make_cells(load_study("small.yaml")):
+        for _ in range(3):
+            ledger.append("failed", cell=cell.key, reason="out of paper", exit_code=1)
+    assert [cell["reason"] for cell in result_of(capsys, "status", "small.yaml")["cells"]] == ["out of paper"] * 2
+    assert result_of(capsys, "run", "small.yaml", "--dry-run")["cells"] == []
+    assert len(result_of(capsys, "run", "small.yaml", "--dry-run", "--retry-failed")["cells"]) == 2
+    assert main(["run", "small.yaml"]) == 1
+    assert "2 runs were given up; --retry-failed tries them again." in capsys.readouterr().err
 
 
 def test_only_one_setting(capsys, elsewhere):
@@ -179,7 +211,8 @@ def test_only_one_setting(capsys, elsewhere):
         (["run", "small.yaml", "--max-time", "0s"], "--max-time must be above zero"),
         (["run", "small.yaml", "--sedes", "2"], "Unknown flag --sedes. Did you mean --seeds?"),
         (["run"], "name must be given"),
-        (["report", "small.yaml"], "A report needs at least one run that is done"),
+        (["report", "small.yaml"], "A report needs a run that is done. Received: none of study 'small'"),
+        (["show", "small.yaml", "--jobs", "2"], "Unknown flag --jobs"),
     ],
 )
 def test_mistakes(capsys, elsewhere, words, message):

@@ -63,11 +63,11 @@ def test_scale_of_images_that_are_limited_already():
     assert scaled(config, 0.25, 50_000).limit_train == 500
     assert scaled(config, 0.25, None).limit_train == 500
     assert scaled(config, 0.0001, None).limit_train == 100
-    assert scaled(dataclasses.replace(config, limit_train=60), 0.01, None).limit_train == 60
+    assert scaled(dataclasses.replace(config, limit_train=60, dataset="folder:a"), 0.01, None).limit_train == 60
 
 
 def test_scale_without_a_number_of_images_shrinks_the_epochs_alone():
-    config = dataclasses.replace(make_cells(STUDY)[0].config, test_curve=5)
+    config = dataclasses.replace(make_cells(STUDY)[0].config, test_curve=5, dataset="folder:pets")
     small = scaled(config, 0.1, None)
     assert (small.epochs, small.limit_train, small.test_curve) == (5, None, 5)
     assert scaled(config, 0.001, None).epochs == 1
@@ -93,6 +93,20 @@ def test_only_some_cells():
     assert make_cells(STUDY, only=[cells[3].key[:6], "batch 4, seed 0"]) == [cells[0], cells[3]]
     with pytest.raises(InputError, match="Received: 'batch 3'.*Did you mean 'batch 32'"):
         make_cells(STUDY, only=["batch 3"])
+
+
+def test_scale_of_a_standard_data_set_needs_no_number_of_images():
+    config = dataclasses.replace(make_cells(STUDY)[0].config, dataset="fashion_mnist")
+    # A half of the 60,000 that its authors state; a part of Tiny ImageNet may be there, so its images are left alone.
+    assert (scaled(config, 0.25, None).limit_train, scaled(config, 0.25, None).epochs) == (30_000, 25)
+    config = dataclasses.replace(config, dataset="tiny_imagenet")
+    assert (scaled(config, 0.1, None).limit_train, scaled(config, 0.1, None).epochs) == (None, 5)
+
+
+def test_a_study_s_own_data_folder_stays():
+    own = dataclasses.replace(STUDY, base=STUDY.base | {"data_dir": "/mine"})
+    assert {cell.config.data_dir for cell in make_cells(own)} == {"/mine"}
+    assert {cell.config.data_dir for cell in make_cells(own, data_dir="/yours")} == {"/yours"}
 
 
 def test_the_data_folder_travels_into_the_configuration():

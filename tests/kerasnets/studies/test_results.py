@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from kerasnets.errors import InputError
 from kerasnets.studies.cells import cell_path, make_cells
 from kerasnets.studies.results import read_cell
 from kerasnets.studies.study import Measure, Setting, Study
@@ -30,11 +29,12 @@ LABELS = np.array([0, 0, 1, 1, 2, 2], np.int32)
 PREDICTED = np.array([0, 1, 1, 1, 0, 0])
 
 
-def write(output, cell, *, status="finished", results=RESULTS, predictions=True, config=None):
+def write(output, cell, *, status="finished", results=RESULTS, predictions=True, config=None, splits=("train", "test")):
     path = cell_path(output, cell)
     path.mkdir(parents=True)
     (path / "config.yaml").write_text(config_to_yaml(config or cell.config))
-    (path / "data.json").write_text(json.dumps({"class_names": ["a", "b", "c"]}))
+    counts = {split: [2, 2, 2] for split in splits}
+    (path / "data.json").write_text(json.dumps({"class_names": ["a", "b", "c"], "class_counts": counts}))
     if status:
         (path / "summary.json").write_text(json.dumps({"status": status, "seconds": {"train": 12.5, "total": 20}}))
     if results:
@@ -94,6 +94,27 @@ def test_a_run_that_diverged_guesses(tmp_path):
     assert result.value(Measure(quantity="test_loss")) == pytest.approx(2 / 9)
 
 
+def test_a_run_that_diverged_need_not_guess(tmp_path):
+    result = write(tmp_path, CE, status="diverged", predictions=False)
+    for quantity in ("test_accuracy", "train_loss", "test_loss", "gap"):
+        assert result.value(Measure(quantity=quantity), guess=False) is None
+    assert result.value(Measure(quantity="train_loss", epoch=1), guess=False) == 2.0
+
+
+def test_nothing_is_guessed_of_a_test_that_there_was_not(tmp_path):
+    result = write(tmp_path, CE, status="diverged", predictions=False, splits=("train",))
+    for quantity in ("test_accuracy", "test_loss", "gap", "test_objective"):
+        assert result.value(Measure(quantity=quantity)) is None
+    assert result.value(Measure(quantity="class_accuracy", class_name="a")) is None
+    assert result.value(Measure(quantity="train_accuracy")) == pytest.approx(1 / 3)
+    assert result.value(Measure(quantity="train_loss")) == pytest.approx(math.log(3))
+
+
+def test_a_late_dip_needs_every_epoch(tmp_path):
+    result = write(tmp_path, CE, results="epoch,test_accuracy\n1,0.4\n2,\n3,0.5\n")
+    assert result.value(Measure(quantity="late_dip")) is None
+
+
 def test_a_run_that_diverged_in_its_first_epoch_has_no_curve(tmp_path):
     result = write(tmp_path, CE, status="diverged", results="", predictions=False)
     assert len(result.curve) == 0
@@ -114,11 +135,12 @@ def test_a_run_that_is_done_has_not_failed(tmp_path):
     assert read_cell(tmp_path, CE, failed="three times").status == "finished"
 
 
-def test_a_folder_with_another_configuration_is_refused(tmp_path):
-    with pytest.raises(
-        InputError, match="must hold the configuration that it is named by. Received: .* Move the folder"
-    ):
-        write(tmp_path, CE, config=MSE.config)
+def test_nothing_is_read_from_a_folder_with_another_configuration(tmp_path):
+    result = write(tmp_path, CE, config=MSE.config)
+    assert (result.status, result.done, result.value(Measure())) == ("failed", False, None)
+    assert "holds another config.yaml than it is named by" in result.reason
+    (result.path / "config.yaml").write_text("a: [")
+    assert "must be YAML" in read_cell(tmp_path, CE).reason
 
 
 def test_values_that_are_no_numbers_are_none(tmp_path):

@@ -53,7 +53,7 @@ def test_a_wrong_setting_is_named_when_the_study_is_made():
         study(settings=(Setting(name="wrong", config={"batch_size": 0}),))
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a b", "-dash", "a/b"])
+@pytest.mark.parametrize("name", ["", "../up", "a b", "-dash", "a/b", "cells", "a-scale-0.1"])
 def test_a_name_that_is_no_folder(name):
     with pytest.raises(InputError, match="A study's name must be letters"):
         study(name=name)
@@ -64,6 +64,18 @@ def test_settings_have_different_names():
         study(settings=(SMALL, SMALL))
     with pytest.raises(InputError, match="must have at least one setting"):
         study(settings=())
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 7), ("threads", 1), ("output", "x")])
+def test_what_belongs_to_the_command(key, value):
+    with pytest.raises(InputError, match=f"Setting 'small' of study 's': {key} belongs to the command that runs"):
+        study(base={"arch": "lazynet", key: value})
+
+
+@pytest.mark.parametrize("train_images", [0, 1.5, "many"])
+def test_number_of_images(train_images):
+    with pytest.raises(InputError, match="train_images must be a whole number from 1"):
+        study(train_images=train_images)
 
 
 @pytest.mark.parametrize("seeds", [0, -1, 2.0, True])

@@ -118,11 +118,20 @@ def test_comparisons_of_another_quantity():
             "Unknown key 'within' in a comparison by higher",
         ),
         ({"name": 3}, "name must be a text"),
+        ({"published_cost": 2}, "published_cost must be a text. Received: 2"),
+        ({"train_images": "many"}, "train_images must be a whole number"),
+        ({"rows": [{"setting": "a", "published": 1, "rounding": 0, "impossible": True}]}, "impossible must be a text"),
+        ({"rows": [{"setting": "a", "published": 1, "rounding": 0, "class_name": 3}]}, "class_name must be a text"),
     ],
 )
 def test_mistakes(change, message):
     with pytest.raises(InputError, match=message):
         study_from_dict(GIVEN | change)
+
+
+def test_the_name_of_an_included_study_is_taken(tmp_path):
+    with pytest.raises(InputError, match="needs a name of its own. Received: 'lenet-bn', an included one's"):
+        read(tmp_path, EXAMPLE.replace("name: batches", "name: lenet-bn"))
 
 
 def test_mistakes_name_the_file(tmp_path):

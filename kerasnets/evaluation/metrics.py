@@ -66,8 +66,8 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: i
     return counts.reshape(num_classes, num_classes).astype(np.int64)
 
 
-def mean_loss(log_probabilities: np.ndarray, labels: np.ndarray, loss: str = "cross_entropy") -> float:
-    """Mean loss over examples, summed in float64.
+def example_losses(log_probabilities: np.ndarray, labels: np.ndarray, loss: str = "cross_entropy") -> np.ndarray:
+    """The loss of each example.
 
     Args:
         log_probabilities: (n, classes) natural logarithms of the probabilities.
@@ -77,26 +77,34 @@ def mean_loss(log_probabilities: np.ndarray, labels: np.ndarray, loss: str = "cr
             feeding probabilities where logits belong.
 
     Returns:
-        The mean, or nan when there are no examples.
+        (n,) float64.
 
     Raises:
         InputError: For an unknown loss.
     """
     if loss not in LOSSES:
         raise InputError(f"loss must be the name of a known loss. Received: '{loss}'. {closest(loss, LOSSES)}")
-    if len(labels) == 0:
-        return math.nan
     log_p = np.asarray(log_probabilities, np.float64)
     rows = np.arange(len(labels))
     if loss == "mse":
         distance = np.exp(log_p)
         distance[rows, labels] -= 1.0
-        return float(np.mean(np.square(distance)))
+        return np.square(distance).mean(axis=1)
     if loss == "cross_entropy_on_probabilities":
         p = np.exp(log_p)
         # p is in [0, 1], so the exponential cannot overflow and needs no shift.
         log_p = p - np.log(np.sum(np.exp(p), axis=1, keepdims=True))
-    return float(-np.mean(log_p[rows, labels]))
+    return -log_p[rows, labels]
+
+
+def mean_loss(log_probabilities: np.ndarray, labels: np.ndarray, loss: str = "cross_entropy") -> float:
+    """Mean over examples of `example_losses`, summed in float64; nan when there are no examples.
+
+    Raises:
+        InputError: For an unknown loss.
+    """
+    losses = example_losses(log_probabilities, labels, loss)
+    return float(losses.mean()) if len(losses) else math.nan
 
 
 def per_class_table(labels: np.ndarray, predictions: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasnets.errors import InputError
+from kerasnets.evaluation.compare import holm, p_in_words
 from kerasnets.reporting.captions import result_caption, run_caption
 from kerasnets.reporting.page import (
     BAD,
@@ -29,7 +30,7 @@ from kerasnets.reporting.page import (
     to_html,
     write_report_file,
 )
-from kerasnets.reporting.paired import PairedTest, holm, paired_test
+from kerasnets.reporting.paired import PairedTest, paired_test
 from kerasnets.reporting.run_blocks import (
     class_comparison,
     confusion_blocks,
@@ -121,7 +122,7 @@ def compare(runs: Sequence[RunFacts]) -> list[Pair]:
     for first, second in pairs:
         why_not = _why_not(first, second)
         tests.append((None if why_not else paired_test(first.correct, second.correct), why_not))
-    corrected = iter(holm([test.p for test, _ in tests if test]))
+    corrected = iter(holm([test.p for test, _ in tests if test])[0].tolist())
     return [
         Pair(first=first, second=second, test=test, p_holm=next(corrected) if test else None, why_not=why_not)
         for (first, second), (test, why_not) in zip(pairs, tests, strict=True)
@@ -261,14 +262,10 @@ def _pair_row(pair: Pair) -> list[str | Badge]:
         f"{test.only_second:,}",
         f"{100 * test.difference:+.2f} points",
         f"{low:+.2f} to {high:+.2f}",
-        _p_in_words(test.p),
-        _p_in_words(pair.p_holm),
+        p_in_words(test.p),
+        p_in_words(pair.p_holm),
         Badge(f"{better.letter} IS BETTER" if seen else "NO DIFFERENCE SEEN", GOOD if seen else OPEN),
     ]
-
-
-def _p_in_words(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def _mistakes_of_each(runs: Sequence[RunFacts]) -> list[Block]:

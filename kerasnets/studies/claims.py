@@ -4,11 +4,20 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import optimize, special, stats
 
 from kerasnets.errors import InputError
+from kerasnets.evaluation.compare import (
+    holm,
+    matched_difference,
+    normal_interval,
+    p_in_words,
+    student_interval,
+    swap_test,
+)
 from kerasnets.evaluation.metrics import wilson_interval
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import Claim, Comparison, Diverges, Equal, Higher, Measure, Point
@@ -20,6 +29,8 @@ UNDECIDED = "UNDECIDED"
 
 POWER = 0.8
 FINAL_ACCURACY = Measure()
+# What a verdict shows of a note that contains it; any other note is shown as a protocol that differs.
+_NOTES_IN_SHORT = ("scaled", "part of the data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +43,16 @@ class ComparisonVerdict:
         difference: Mean of first minus second over those seeds; None without one and for ``Diverges``.
         interval: Its 95 % interval, not corrected: over seeds with Student's t, or over test images for one seed.
         p: The smaller one of two one-sided p-values, that the comparison holds and that it fails; None untested.
-        p_holm: The same after Holm's correction over the study.
+        p_holm: The same after Holm's correction over the claim. A comparison of two claims may have two.
         test: Which test was used.
-        verdict: ``HOLDS``, ``FAILS`` or ``UNDECIDED``.
+        verdict: ``HOLDS``, ``FAILS`` or ``UNDECIDED``; with one seed, of those very networks on other test images.
         smallest_difference: The true difference (beyond ``by``) that so many runs would have seen with probability 0.8
             at the level that Holm's procedure asked of this comparison; for ``Equal`` the smallest margin within which
             they would have shown two equal points to be equal. None when unknown, or when no difference is enough.
         why: The reason, with numbers.
         spent: What both sides had of epochs, images and seconds: ``"equal epochs and images, 2.1 times the seconds"``,
             the first in terms of the second; empty when unknown.
+        notes: Known differences of the settings compared from what was published.
     """
 
     comparison: Comparison
@@ -54,6 +66,17 @@ class ComparisonVerdict:
     smallest_difference: float | None = None
     why: str
     spent: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> int:
+        """Smallest number of seeds that the verdict is from."""
+        return self.n
+
+    @property
+    def words(self) -> str:
+        """The verdict as it is shown: ``"HOLDS (1 seed), scaled"``."""
+        return _verdict_in_words(self.verdict, self.seeds, self.notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +95,24 @@ class ClaimVerdict:
     comparisons: tuple[ComparisonVerdict, ...]
     why: str
 
+    @property
+    def seeds(self) -> int:
+        """Smallest number of seeds of all that was compared; 0 if nothing was."""
+        return min((verdict.seeds for verdict in self.comparisons if verdict.seeds), default=0)
+
+    @property
+    def words(self) -> str:
+        """The verdict as it is shown: ``"HOLDS (1 seed), scaled"``."""
+        notes = dict.fromkeys(note for verdict in self.comparisons for note in verdict.notes)
+        return _verdict_in_words(self.verdict, self.seeds, tuple(notes))
+
 
 def judge_claims(
-    claims: Sequence[Claim], results: Mapping[str, Sequence[CellResult]], *, alpha: float = 0.05
+    claims: Sequence[Claim],
+    results: Mapping[str, Sequence[CellResult]],
+    *,
+    notes: Mapping[str, Sequence[str]] | None = None,
+    alpha: float = 0.05,
 ) -> list[ClaimVerdict]:
     """Tests all claims of a study on its runs.
 
@@ -98,12 +136,15 @@ def judge_claims(
     ``Equal`` holds by two one-sided tests (TOST): d above -margin and d below margin, the larger p-value counts. It
     fails when d is beyond one of the two, twice the smaller p-value counts, since either side will do.
 
-    Holm's correction. The family is all one-sided hypotheses of the study: two for each different ``Higher`` and
-    ``Equal``, "does not hold" and "does not fail", also of those that have no runs yet (p = 1), so that a verdict does
-    not fall because more runs arrive. A comparison HOLDS or FAILS if the corrected p-value of that direction is at most
-    alpha. So the probability that even one comparison of the study is decided wrongly, in either direction, is at most
-    alpha, however the tests depend on each other. (Doubling the smaller p-value and correcting over half as many would
-    decide a little more; that it errs so seldom about directions is only known for independent tests.)
+    Holm's correction. The family is one claim: two one-sided hypotheses for each different ``Higher`` and ``Equal`` of
+    it, "does not hold" and "does not fail", also of those that have no runs yet (p = 1), so that a verdict does not
+    fall because more runs arrive. A comparison HOLDS or FAILS if the corrected p-value of that direction is at most
+    alpha. So the probability that even one comparison of a claim, and hence that a claim is decided wrongly, in either
+    direction, is at most alpha, however the tests depend on each other: each claim for itself, and of twenty claims
+    about one may be wrong. With one seed the chance meant is that of the test images alone. (Where a claim has one
+    comparison, this is the two-sided test whose direction is read from the sign. With several, two-sided p-values
+    corrected over half as many would decide more; but that Holm's procedure then errs as seldom about directions is
+    known of independent tests, Shaffer 1980, and comparisons that share a setting are not independent.)
 
     ``Diverges`` needs no test: a run counts as diverged if a loss was no number, or if its final test accuracy's 95 %
     Wilson interval contains 1/classes or lies below. All runs: HOLDS; none: FAILS; some: UNDECIDED.
@@ -111,9 +152,11 @@ def judge_claims(
     Runs that are missing do not hold up a verdict on those seeds that are there; ``why`` counts both.
 
     Args:
-        claims: The claims of one study, all of them: they share the correction.
+        claims: The claims, each judged for itself.
         results: Results by name of setting, one a seed.
-        alpha: Probability of any wrong decision in the study.
+        notes: Known differences from what was published by name of setting: its note, ``"scaled to 0.1"``. They decide
+            nothing; verdicts on comparisons of such settings show them.
+        alpha: Probability of a wrong decision of a claim.
 
     Raises:
         InputError: alpha is not between 0 and 1.
@@ -121,69 +164,62 @@ def judge_claims(
     Source:
         Holm 1979, "A simple sequentially rejective multiple test procedure"; McNemar 1947; Schuirmann 1987 (TOST);
         Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions"; the signs turned
-        round: Fisher 1935, "The design of experiments", section 21.
+        round: Fisher 1935, "The design of experiments", section 21; Shaffer 1980, "Control of directional errors with
+        stagewise multiple test procedures".
     """
     if not 0 < alpha < 1:
         raise InputError(f"alpha must be above 0 and below 1. Received: {alpha!r}. 0.05 is usual.")
-    # Two claims may share a comparison, which is then one hypothesis.
-    declared = list(dict.fromkeys(comparison for claim in claims for comparison in claim.comparisons))
+    return [_judge_claim(claim, results, notes or {}, alpha) for claim in claims]
+
+
+def _judge_claim(
+    claim: Claim,
+    results: Mapping[str, Sequence[CellResult]],
+    notes: Mapping[str, Sequence[str]],
+    alpha: float,
+) -> ClaimVerdict:
+    # What a claim says twice is one hypothesis.
+    declared = list(dict.fromkeys(claim.comparisons))
     tested = [_gather(comparison, results) for comparison in declared if not isinstance(comparison, Diverges)]
     adjusted, levels = holm([p for evidence in tested for p in (evidence.p_holds, evidence.p_fails)], alpha)
-    verdicts: dict[Comparison, ComparisonVerdict] = {
+    judged: dict[Comparison, ComparisonVerdict] = {
         evidence.comparison: _judge(evidence, adjusted[2 * i : 2 * i + 2], levels[2 * i : 2 * i + 2], alpha)
         for i, evidence in enumerate(tested)
     }
     for comparison in declared:
         if isinstance(comparison, Diverges):
-            verdicts[comparison] = _judge_divergence(comparison, results.get(comparison.setting, ()))
-    return [_judge_claim(claim, tuple(verdicts[comparison] for comparison in claim.comparisons)) for claim in claims]
+            judged[comparison] = _judge_divergence(comparison, results.get(comparison.setting, ()))
+    comparisons = tuple(_with_notes(judged[comparison], notes) for comparison in claim.comparisons)
+    counts = {name: sum(verdict.verdict == name for verdict in comparisons) for name in (HOLDS, FAILS, UNDECIDED)}
+    verdict = FAILS if counts[FAILS] else HOLDS if comparisons and counts[HOLDS] == len(comparisons) else UNDECIDED
+    why = f"Comparisons: {counts[HOLDS]} hold, {counts[FAILS]} fail, {counts[UNDECIDED]} undecided."
+    return ClaimVerdict(claim=claim, verdict=verdict, comparisons=comparisons, why=why)
 
 
-def holm(p_values: Sequence[float], alpha: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
-    """Holm's step-down correction.
-
-    Args:
-        p_values: (m,) of all hypotheses of a family.
-        alpha: Probability that any true hypothesis is rejected.
-
-    Returns:
-        (m,) corrected p-values, in the same order: max over j <= k of (m - j + 1) p_(j), at most 1; rejected are those
-        of at most alpha. And (m,) the level that each one was held against: alpha / (m - k + 1) for the k-th rejected
-        one, and for those not rejected the level at which the procedure stopped.
-    """
-    p_values = np.asarray(p_values, np.float64)
-    order = np.argsort(p_values, kind="stable")
-    left = len(p_values) - np.arange(len(p_values))  # hypotheses that are not yet rejected
-    corrected = np.minimum(1, np.maximum.accumulate(p_values[order] * left))
-    rejected = int(np.sum(corrected <= alpha))
-    steps = alpha / left
-    if rejected < len(p_values):
-        steps[rejected:] = steps[rejected]
-    adjusted, levels = np.empty_like(corrected), np.empty_like(corrected)
-    adjusted[order], levels[order] = corrected, steps
-    return adjusted, levels
+def _with_notes(verdict: ComparisonVerdict, notes: Mapping[str, Sequence[str]]) -> ComparisonVerdict:
+    comparison = verdict.comparison
+    if isinstance(comparison, Diverges):
+        settings = [comparison.setting]
+    else:
+        settings = list(dict.fromkeys((comparison.first.setting, comparison.second.setting)))
+    found: dict[str, list[str]] = {}  # note: the settings that have it
+    for setting in settings:
+        for note in notes.get(setting, ()):
+            found.setdefault(note, []).append(setting)
+    if not found:
+        return verdict
+    texts = [
+        note.rstrip(".") + ("" if len(having) == len(settings) else f" ({having[0]!r})")
+        for note, having in found.items()
+    ]
+    return dataclasses.replace(
+        verdict, notes=tuple(found), why=f"{verdict.why} Other than published: {'; '.join(texts)}."
+    )
 
 
-def swap_test(scores: np.ndarray) -> tuple[float, float]:
-    """Exact test of whole numbers whose signs are as likely one way as the other.
-
-    Args:
-        scores: (n,) integers: times that the first is right minus times that the second is. Of -1, 0 and 1 alone, this
-            is McNemar's exact test.
-
-    Returns:
-        Probability, over all choices of signs, of a sum at least as large as that of ``scores``, and of one at most as
-        large.
-    """
-    # Half of (sum of scores + sum of sizes) is the sum of the positive ones: for each size a binomial number of them.
-    distribution = np.ones(1)
-    for size, count in enumerate(np.bincount(np.abs(scores))):
-        if size and count:
-            spaced = np.zeros(size * count + 1)
-            spaced[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
-            distribution = np.convolve(distribution, spaced)
-    observed = int(scores[scores > 0].sum())
-    return min(1.0, float(distribution[observed:].sum())), min(1.0, float(distribution[: observed + 1].sum()))
+def _verdict_in_words(verdict: str, seeds: int, notes: Sequence[str]) -> str:
+    short = [next((words for words in _NOTES_IN_SHORT if words in note), "protocol differs") for note in notes]
+    return ", ".join([f"{verdict} (1 seed)" if seeds == 1 else verdict, *dict.fromkeys(short)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,23 +229,17 @@ class _Images:
     scores: np.ndarray
     seeds: int
 
-    @property
-    def difference(self) -> float:
-        """Mean score a seed, that is accuracy of the first minus accuracy of the second, drawn slightly to 0."""
-        return float(self.scores.sum()) / (self.seeds * (len(self.scores) + 2))
-
-    @property
-    def standard_error(self) -> float:
-        """Of ``difference``; half a case more in each cell of McNemar's table, two of them discordant."""
-        n = len(self.scores) + 2
-        square = (float(np.square(self.scores / self.seeds).sum()) + 1) / n
-        return math.sqrt((square - self.difference**2) / n)
+    @cached_property
+    def matched(self) -> tuple[float, float]:
+        """Mean score a seed, that is accuracy of the first minus accuracy of the second, and its standard error."""
+        return matched_difference(self.scores / self.seeds)
 
     def p_values(self, shift: float) -> tuple[float, float]:
         """One-sided p-values of a difference above, and below, a shift."""
         if shift == 0:
             return swap_test(self.scores)
-        z = (self.difference - shift) / self.standard_error
+        difference, error = self.matched
+        z = (difference - shift) / error
         return float(stats.norm.sf(z)), float(stats.norm.cdf(z))
 
 
@@ -220,6 +250,7 @@ class _Evidence:
     comparison: Higher | Equal
     pairs: list[tuple[CellResult, CellResult]]
     planned: int
+    longest: tuple[int, int]
     firsts: np.ndarray
     seconds: np.ndarray
     images: _Images | None
@@ -254,6 +285,10 @@ def _gather(comparison: Higher | Equal, results: Mapping[str, Sequence[CellResul
         comparison=comparison,
         pairs=pairs,
         planned=len(of_first.keys() | of_second.keys()),
+        longest=tuple(
+            max((result.cell.config.epochs for result in of_one.values()), default=0)
+            for of_one in (of_first, of_second)
+        ),
         firsts=firsts,
         seconds=seconds,
         images=images,
@@ -325,12 +360,8 @@ def _judge(evidence: _Evidence, corrected: np.ndarray, levels: np.ndarray, alpha
 def _interval(differences: np.ndarray, images: _Images | None) -> tuple[float, float] | None:
     n = len(differences)
     if n > 1:
-        centre, error, quantile = differences.mean(), differences.std(ddof=1) / math.sqrt(n), stats.t.ppf(0.975, n - 1)
-    elif images:
-        centre, error, quantile = images.difference, images.standard_error, stats.norm.ppf(0.975)
-    else:
-        return None
-    return float(centre - quantile * error), float(centre + quantile * error)
+        return student_interval(float(differences.mean()), float(differences.std(ddof=1)), n)
+    return normal_interval(*images.matched) if images else None
 
 
 def _smallest_difference(evidence: _Evidence, level: float) -> float | None:
@@ -350,7 +381,7 @@ def _smallest_difference(evidence: _Evidence, level: float) -> float | None:
         parts.append(_noncentrality(n, level, power) * float(differences.std(ddof=1)) / math.sqrt(n))
     if evidence.images:
         quantiles = stats.norm.isf(level) + stats.norm.ppf(power)
-        parts.append(float(quantiles) * evidence.images.standard_error)
+        parts.append(float(quantiles) * evidence.images.matched[1])
     return max(parts)
 
 
@@ -384,7 +415,9 @@ def _test_in_words(evidence: _Evidence) -> str:
 
 def _why(verdict: ComparisonVerdict, evidence: _Evidence) -> str:
     comparison, n = verdict.comparison, verdict.n
-    there = f" {n} of {evidence.planned} pairs of runs are there." if n < evidence.planned else ""
+    there = ""
+    if n < evidence.planned:
+        there = _too_short(evidence) or f" {n} of {evidence.planned} pairs of runs are there."
     if not n:
         return there.strip() or "No runs are there."
     measure = comparison.first.measure
@@ -396,12 +429,20 @@ def _why(verdict: ComparisonVerdict, evidence: _Evidence) -> str:
     if verdict.p is None:
         return f"{text} One seed decides nothing here, since there are no test images to compare one by one.{there}"
     direction = "holds" if evidence.p_holds <= evidence.p_fails else "fails"
-    text += f" That it {direction}: p {_p_in_words(verdict.p)}, {_p_in_words(verdict.p_holm)} after Holm's correction."
+    text += f" That it {direction}: p {p_in_words(verdict.p)}, {p_in_words(verdict.p_holm)} after Holm's correction."
     if n == 1:
         text += " One seed: of other seeds this says nothing."
     if verdict.verdict == UNDECIDED:
         text += f" {_seen_in_words(verdict)}"
     return text + there
+
+
+def _too_short(evidence: _Evidence) -> str:
+    """Says that an epoch is beyond the end of all runs; else ""."""
+    for point, longest in zip((evidence.comparison.first, evidence.comparison.second), evidence.longest, strict=True):
+        if longest and (point.measure.epoch or 0) > longest:
+            return f" No run of {point.setting!r} has {point.measure.epoch} epochs."
+    return ""
 
 
 def _difference_in_words(verdict: ComparisonVerdict) -> str:
@@ -426,10 +467,6 @@ def _seen_in_words(verdict: ComparisonVerdict) -> str:
     if isinstance(verdict.comparison, Equal):
         return f"Runs so many and so scattered could have shown equality within {smallest} (80 % power)."
     return f"Runs so many and so scattered could have seen a difference of {smallest} (80 % power)."
-
-
-def _p_in_words(p: float) -> str:
-    return "below 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def _capital(point: Point) -> str:
@@ -484,15 +521,10 @@ def _judge_divergence(comparison: Diverges, results: Sequence[CellResult]) -> Co
 
 def _diverges(result: CellResult) -> bool | None:
     """Whether a run ended without having learned; None if it has not ended, or was not tested."""
-    accuracy = result.value(FINAL_ACCURACY)  # 1/classes if a loss was no number
+    if result.status == "diverged":
+        return True
+    accuracy = result.value(FINAL_ACCURACY)
     if accuracy is None:
         return None
     n = sum(result.data["class_counts"]["test"])
     return wilson_interval(round(accuracy * n), n)[0] <= 1 / len(result.data["class_names"])
-
-
-def _judge_claim(claim: Claim, comparisons: tuple[ComparisonVerdict, ...]) -> ClaimVerdict:
-    counts = {name: sum(verdict.verdict == name for verdict in comparisons) for name in (HOLDS, FAILS, UNDECIDED)}
-    verdict = FAILS if counts[FAILS] else HOLDS if comparisons and counts[HOLDS] == len(comparisons) else UNDECIDED
-    why = f"Comparisons: {counts[HOLDS]} hold, {counts[FAILS]} fail, {counts[UNDECIDED]} undecided."
-    return ClaimVerdict(claim=claim, verdict=verdict, comparisons=comparisons, why=why)

@@ -1,5 +1,6 @@
 """`write_study_report`: the report of a study as one file of HTML, as Markdown with drawings, and as a table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -40,6 +41,7 @@ from kerasnets.studies.report_verdicts import claim_blocks, class_table, row_blo
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import Measure
 from kerasnets.studies.study_results import StudyResults, study_results
+from kerasnets.studies.verdicts import LOSSES
 
 __all__ = ["StudyResults", "study_page", "study_results", "write_study_report"]
 
@@ -74,7 +76,8 @@ def write_study_report(results: StudyResults, folder: Path) -> list[Path]:
             old.unlink()
     written.append(write_report_file(folder / "report.html", to_html(page)))
     written.append(write_report_file(folder / "report.md", to_markdown(page, "figures")))
-    write_text_atomic(folder / "cells.csv", cell_table(results.cells).to_csv(index=False, lineterminator="\n"))
+    cells = cell_table(results.cells, results.scale)
+    write_text_atomic(folder / "cells.csv", cells.to_csv(index=False, lineterminator="\n"))
     return [*written, folder / "cells.csv"]
 
 
@@ -148,8 +151,15 @@ def _figures(page: Page) -> list[Figure]:
     return [figure for block in blocks if isinstance(block, Figures) for figure in block.figures]
 
 
-def cell_table(cells: list[CellResult]) -> pd.DataFrame:
-    """One row a run: what it was, what came of it, and what it cost."""
+def cell_table(cells: Sequence[CellResult], scale: float = 1.0) -> pd.DataFrame:
+    """One row a run: what it was, what came of it, and what it cost.
+
+    Losses of runs that diverged are left out; their accuracies are those of guessing.
+
+    Args:
+        cells: What came of each run.
+        scale: Share of the full cost with which they were run.
+    """
     rows = []
     for cell in cells:
         summary = cell.summary if (cell.path / "summary.json").is_file() else {}
@@ -158,10 +168,14 @@ def cell_table(cells: list[CellResult]) -> pd.DataFrame:
             "seed": cell.cell.seed,
             "key": cell.cell.key,
             "status": cell.status,
+            "scale": scale,
             "epochs": summary.get("epochs"),
             "train_images": summary.get("train_images"),
         }
-        row |= {quantity: cell.value(Measure(quantity=quantity)) for quantity in _CELL_MEASURES}
+        row |= {
+            quantity: cell.value(Measure(quantity=quantity), guess=quantity not in LOSSES)
+            for quantity in _CELL_MEASURES
+        }
         row |= {key: summary.get(key) for key in ("images_per_second", "peak_memory_bytes", "precision", "hardware")}
         rows.append(row | {"reason": "" if cell.status == "finished" else reason(cell)})
     table = pd.DataFrame(rows)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from kerasnets.evaluation.compare import student_interval
 from kerasnets.evaluation.metrics import wilson_interval
 from kerasnets.reporting.page import Figure
 from kerasnets.reporting.svg import Bar, Line, bars_svg, curves_svg, shared_out, value_limits
@@ -179,6 +179,5 @@ def interval_of(values: Sequence[float], images) -> tuple[float, float]:
     n = len(values)
     if n == 1:
         return wilson_interval(round(values[0] * images()), images())
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
-    mean = float(np.mean(values))
-    return max(0.0, mean - half), min(1.0, mean + half)
+    low, high = student_interval(float(np.mean(values)), float(np.std(values, ddof=1)), n)
+    return max(0.0, low), min(1.0, high)

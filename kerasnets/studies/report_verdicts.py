@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from kerasnets.evaluation.compare import p_in_words
 from kerasnets.reporting.page import (
     BAD,
     GOOD,
@@ -47,22 +48,23 @@ TONES = {
     IMPOSSIBLE: BAD,
 }
 _CLAIM_RULE = (
-    "A claim holds if all its comparisons hold. HOLDS and FAILS are wrong with a probability of at most 5 % for all "
-    "comparisons of the study together (Holm's correction). The smallest visible difference is the one that so many "
-    "runs would have seen with a probability of 80 %."
+    "A claim holds if all its comparisons hold. The probability that a claim is decided wrongly is at most 5 %, each "
+    "claim for itself (Holm's correction over its comparisons): of twenty claims one may be wrong by chance. Of one "
+    "seed, the verdict is on those very networks and other test images, not on other seeds. The smallest visible "
+    "difference is the one that so many runs would have seen with a probability of 80 %."
 )
 _ROW_RULE = (
     "A number is reproduced if one more run of ours could well have given it: if it differs from our mean by no more "
     "than is allowed, half a 95 % prediction interval (chance of the seed and of the test images) plus the rounding of "
-    "the printed number."
+    "the printed number. Each number is judged for itself at 95 %: of so many, about one in twenty differs by chance."
 )
 # So many numbers of one quantity and setting, such as one an epoch or a class, are folded away.
 _FOLDED = 5
 
 
-def badge(verdict: str) -> Badge:
-    """A verdict in its colour."""
-    return Badge(verdict, TONES[verdict])
+def badge(verdict: str, words: str = "") -> Badge:
+    """A verdict in its colour, with what is shown of it where that is more."""
+    return Badge(words or verdict, TONES[verdict])
 
 
 def count_verdicts(verdicts: Sequence[str]) -> list[tuple[int, Badge]]:
@@ -88,7 +90,7 @@ def claim_blocks(verdicts: Sequence[ClaimVerdict]) -> list[Block]:
         Fold(
             verdict.claim.text,
             [_comparison_table(verdict.comparisons)],
-            badges=[badge(verdict.verdict)],
+            badges=[badge(verdict.verdict, verdict.words)],
             note=verdict.why,
         )
         for verdict in verdicts
@@ -111,7 +113,10 @@ def _comparison_table(verdicts: Sequence[ComparisonVerdict]) -> Table:
 
 
 def _comparison_row(verdict: ComparisonVerdict) -> TableRow:
-    cells: list[str | Badge] = [badge(verdict.verdict), comparison_in_words(verdict.comparison)]
+    cells: list[str | Badge] = [
+        badge(verdict.verdict, verdict.words),
+        comparison_in_words(verdict.comparison),
+    ]
     if isinstance(verdict.comparison, Diverges):
         cells += ["", "", str(verdict.n), "", "", ""]
     else:
@@ -121,8 +126,8 @@ def _comparison_row(verdict: ComparisonVerdict) -> TableRow:
             difference_in_words(verdict.difference, measure),
             _interval_in_words(verdict.interval, measure, sign="+"),
             str(verdict.n),
-            _p_in_words(verdict.p),
-            _p_in_words(verdict.p_holm),
+            p_in_words(verdict.p),
+            p_in_words(verdict.p_holm),
             "" if smallest is None else size_in_words(smallest, measure),
         ]
     spent = f" Spent by the first, beside the second: {verdict.spent}." if verdict.spent else ""
@@ -259,7 +264,3 @@ def difference_in_words(difference: float | None, measure: Measure) -> str:
     if difference is None:
         return ""
     return f"{100 * difference:+.2f} points" if measure.is_share else f"{difference:+.3g}"
-
-
-def _p_in_words(p: float | None) -> str:
-    return "" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.2g}"

@@ -54,7 +54,7 @@ def study_results(study: Study, cells: Sequence[CellResult], *, scale: float = 1
     Args:
         study: What was asked.
         cells: What came of each of its runs.
-        scale: Share of the full cost with which they were run; below 1 every row says so.
+        scale: Share of the full cost with which they were run; below 1 every row and claim says so.
         command: What runs it again.
     """
     by_setting = {setting.name: of_setting(cells, setting) for setting in study.settings}
@@ -67,7 +67,7 @@ def study_results(study: Study, cells: Sequence[CellResult], *, scale: float = 1
         study=study,
         cells=list(cells),
         row_verdicts=[judge_row(row, by_setting[row.setting], notes=notes[row.setting]) for row in study.rows],
-        claim_verdicts=judge_claims(study.claims, by_setting),
+        claim_verdicts=judge_claims(study.claims, by_setting, notes=notes),
         scale=scale,
         command=command,
     )
@@ -81,6 +81,8 @@ def part_of_the_data(cells: Sequence[CellResult]) -> str:
             counts = {split: sum(classes) for split, classes in cell.data["class_counts"].items()}
             counts["train"] += counts.get("validation", 0)
             for split, name in (("train", "training"), ("test", "test")):
+                if split not in counts:
+                    continue
                 there, whole = counts[split], facts.num_images[split]
                 if there < whole and (split == "test" or cell.cell.config.limit_train is None):
                     return f"trained and tested on a part of the data: {there:,} of its {whole:,} {name} images"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from kerasnets.evaluation.compare import student_interval
+from kerasnets.evaluation.metrics import example_losses
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import Measure, Row
 from kerasnets.training.config import TrainConfig
@@ -24,6 +26,7 @@ LEVEL = 0.95
 FEWEST_RUNS = 3
 WIDEST_SHARE = 0.05  # five points of accuracy
 WIDEST_PART = 0.25  # of any number that is no share
+LOSSES = ("train_loss", "test_loss", "test_objective")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class RowVerdict:
 
     Attributes:
         row: The published number.
-        n: Runs that have a number of their own.
+        n: Runs that have a number.
         mean: Mean of their numbers; None without one.
         standard_deviation: Between seeds (n - 1 in the denominator); None below two runs.
         interval: 95 % interval of the mean over seeds, Student's t; None below two runs.
@@ -71,8 +74,9 @@ def judge_row(row: Row, results: Sequence[CellResult], *, notes: Sequence[str] =
     * t: Student's t with n - 1 degrees of freedom, 97.5 % (4.303 for three runs, 2.776 for five).
     * s: standard deviation between our seeds. The 1 stands for the published run's own chance, 1/n for our mean's.
     * v: sampling variance of the N test images. For test accuracy p(1-p)/N; for the accuracy of one class the same with
-      that class's images; for train minus test accuracy that of the test accuracy; for test loss the variance of the
-      losses of single images over N, from the predictions after the last epoch (for an earlier epoch they stand in).
+      that class's images; for train minus test accuracy that of the test accuracy; for test loss, with the
+      L2 penalty or without, the variance of the losses of single images over N, from the predictions after the last
+      epoch (for an earlier epoch they stand in).
       For all other measures 0. Mean over the runs. It is counted once: a publication that used the very same test
       images shares their chance with us and one that held out others does not, and we are seldom told which.
     * rounding: half a unit of the last digit printed.
@@ -89,7 +93,9 @@ def judge_row(row: Row, results: Sequence[CellResult], *, notes: Sequence[str] =
       5 points of a share, over a quarter of any other number. The sentence says how many runs would narrow it.
     * REPRODUCED: within the tolerance. This says that nothing speaks against the number, within so and so much.
 
-    Runs that have no number for the measure do not count; those that diverged count as networks that guess.
+    Runs that have no number for the measure do not count. Those that diverged count as networks that guess in an
+    accuracy and in what is made of accuracies; they have no final loss, for theirs is not that of a network that
+    guesses but no number. ``why`` says how many they are. The intervals and tolerances are of each number for itself.
 
     Args:
         row: The published number.
@@ -100,7 +106,8 @@ def judge_row(row: Row, results: Sequence[CellResult], *, notes: Sequence[str] =
         Prediction interval of one further observation: Hahn and Meeker 1991, "Statistical intervals", section 4.7;
         the term v and the two limits of width are ours.
     """
-    there = [(result, value) for result in results if (value := result.value(row.measure)) is not None]
+    guess = row.measure.quantity not in LOSSES
+    there = [(result, value) for result in results if (value := result.value(row.measure, guess=guess)) is not None]
     values, counted = tuple(value for _, value in there), [result for result, _ in there]
     n = len(values)
     # In fractions: equal numbers have exactly that mean, and no deviation.
@@ -116,7 +123,7 @@ def judge_row(row: Row, results: Sequence[CellResult], *, notes: Sequence[str] =
         n=n,
         mean=mean,
         standard_deviation=deviation,
-        interval=None if n < 2 else _interval(mean, deviation, n),
+        interval=None if n < 2 else student_interval(mean, deviation, n),
         difference=difference,
         tolerance=tolerance,
         verdict=_verdict(row, n, difference, tolerance, notes),
@@ -124,7 +131,11 @@ def judge_row(row: Row, results: Sequence[CellResult], *, notes: Sequence[str] =
         values=values,
         selection=_selection(row.measure, counted),
     )
-    return dataclasses.replace(verdict, why=_why(verdict, variance, notes) + _missing(counted, len(results)))
+    if not n and not row.impossible and _too_short(row.measure, results):
+        why = f"No run has {row.measure.epoch} epochs."
+    else:
+        why = _why(verdict, variance, notes) + _missing(row.measure, counted, results)
+    return dataclasses.replace(verdict, why=why)
 
 
 def in_words(value: float, measure: Measure) -> str:
@@ -153,11 +164,6 @@ def _tolerance(n, deviation: float, variance: float, rounding: float):
     """The formula of `judge_row`, for one n or an array of them."""
     quantile = stats.t.ppf((1 + LEVEL) / 2, n - 1)
     return quantile * np.sqrt(deviation**2 * (1 + 1 / n) + variance) + rounding
-
-
-def _interval(mean: float, deviation: float, n: int) -> tuple[float, float]:
-    half_width = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * deviation / math.sqrt(n)
-    return mean - half_width, mean + half_width
 
 
 def _widest(row: Row) -> float:
@@ -223,12 +229,26 @@ def _remedy(verdict: RowVerdict, variance: float) -> str:
     return f"about {enough[0]} runs would bring it to {widest}" if len(enough) else f"not 200 runs bring it to {widest}"
 
 
-def _missing(counted: list[CellResult], planned: int) -> str:
-    diverged = sum(result.status == "diverged" for result in counted)
-    texts = [f" {len(counted)} of {_count(planned, 'run')} are there."] if len(counted) < planned else []
-    if diverged:
-        texts.append(f" {_count(diverged, 'run')} diverged and count{'s' if diverged == 1 else ''} as guessing.")
+def _missing(measure: Measure, counted: list[CellResult], results: Sequence[CellResult]) -> str:
+    if _too_short(measure, results):
+        return ""
+    guessing = sum(result.status == "diverged" for result in counted) if measure.epoch is None else 0
+    # By identity: results of the same cell are equal.
+    there = {id(result) for result in counted}
+    lost = sum(result.status == "diverged" and id(result) not in there for result in results)
+    missing = len(counted) + lost < len(results)
+    texts = [f" {len(counted)} of {_count(len(results), 'run')} are there."] if missing else []
+    if guessing:
+        texts.append(f" {_count(guessing, 'run')} diverged and count{'s' if guessing == 1 else ''} as guessing.")
+    if lost:
+        texts.append(f" {_count(lost, 'run')} diverged.")
     return "".join(texts)
+
+
+def _too_short(measure: Measure, results: Sequence[CellResult]) -> bool:
+    """Whether an epoch is beyond the end of all runs."""
+    longest = max((result.cell.config.epochs for result in results), default=0) if measure.epoch else 0
+    return bool(longest) and measure.epoch > longest
 
 
 def _count(n: int, name: str) -> str:
@@ -257,8 +277,10 @@ def _variance_of_run(measure: Measure, result: CellResult) -> float | None:
         accuracy = result.value(measure)
         place = result.data["class_names"].index(measure.class_name)
         return accuracy * (1 - accuracy) / result.data["class_counts"]["test"][place]
-    if measure.quantity == "test_loss" and result.predictions is not None:
-        losses = _losses(*result.predictions, _evaluated_loss(result.cell.config))
+    # The penalty is the same for every image.
+    if measure.quantity in ("test_loss", "test_objective") and result.predictions is not None:
+        labels, log_probabilities = result.predictions
+        losses = example_losses(log_probabilities, labels, _evaluated_loss(result.cell.config))
         # An earlier epoch can have a finite loss where the last one has none.
         return float(np.var(losses, ddof=1)) / len(losses) if len(losses) > 1 and np.isfinite(losses).all() else None
     return None
@@ -266,18 +288,6 @@ def _variance_of_run(measure: Measure, result: CellResult) -> float | None:
 
 def _evaluated_loss(config: TrainConfig) -> str:
     """The loss that the test split was evaluated with, see `training.losses.evaluated_loss`."""
-    squashed = config.loss.startswith("cross_entropy") and config.arch_options.get("output") == "probabilities"
-    return "cross_entropy_on_probabilities" if squashed else config.loss
-
-
-def _losses(labels: np.ndarray, log_probabilities: np.ndarray, loss: str) -> np.ndarray:
-    """The loss of each image, (n,) float64, whose mean is `metrics.mean_loss`."""
-    log_p, rows = np.asarray(log_probabilities, np.float64), np.arange(len(labels))
-    if loss == "mse":
-        distance = np.exp(log_p)
-        distance[rows, labels] -= 1.0
-        return np.square(distance).mean(axis=1)
-    if loss == "cross_entropy_on_probabilities":
-        p = np.exp(log_p)
-        log_p = p - np.log(np.exp(p).sum(axis=1, keepdims=True))
-    return -log_p[rows, labels]
+    name = "cross_entropy" if config.loss == "cross_entropy_unstable" else config.loss
+    squashed = name == "cross_entropy" and config.arch_options.get("output") == "probabilities"
+    return "cross_entropy_on_probabilities" if squashed else name

@@ -7,7 +7,14 @@ import pytest
 from sklearn import metrics as reference
 
 from kerasnets.errors import InputError
-from kerasnets.evaluation.metrics import confusion_matrix, mean_loss, per_class_table, wilson_interval
+from kerasnets.evaluation.metrics import (
+    LOSSES,
+    confusion_matrix,
+    example_losses,
+    mean_loss,
+    per_class_table,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +136,14 @@ def test_per_class_table_survives_empty_classes():
     assert math.isnan(table.loc[1, "precision"])
     assert table.loc[1, "f1"] == 0.0
     assert table["most_confused_with"].tolist() == ["", "seen (1)", ""]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_mean_loss_is_the_mean_of_single_losses(loss):
+    generator = np.random.default_rng(0)
+    labels, p = generator.integers(0, 5, 40), generator.dirichlet(np.ones(5), 40)
+    losses = example_losses(np.log(p), labels, loss)
+    assert losses.shape == (40,) and losses.dtype == np.float64
+    # each is what it is alone
+    assert losses == pytest.approx([mean_loss(np.log(p[i : i + 1]), labels[i : i + 1], loss) for i in range(40)])
+    assert mean_loss(np.log(p), labels, loss) == pytest.approx(sum(losses) / 40)

@@ -1,10 +1,10 @@
-"""McNemar's test and Holm's correction against published examples and SciPy."""
+"""McNemar's test of two networks against published examples and SciPy."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from kerasnets.reporting.paired import holm, paired_test
+from kerasnets.reporting.paired import paired_test
 
 
 def answers(both, first, second, neither):
@@ -35,13 +35,6 @@ def test_the_interval_is_agresti_and_mins():
     test = paired_test(*answers(794, 150, 86, 570))
     assert test.interval == pytest.approx((difference - 1.959964 * error, difference + 1.959964 * error), abs=1e-8)
     assert test.difference == pytest.approx(0.04)
-
-
-def test_holm():
-    # 0.01 * 4, 0.02 * 3, 0.03 * 2 (which 0.06 before it holds up), 0.5 * 1
-    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_p_values_are_those_of_scipy():

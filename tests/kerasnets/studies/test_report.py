@@ -3,13 +3,14 @@
 import dataclasses
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from kerasnets.errors import InputError
 from kerasnets.reporting.markdown import to_markdown
 from kerasnets.reporting.page import Text, to_html
-from kerasnets.studies.report import study_page, write_study_report
+from kerasnets.studies.report import cell_table, study_page, write_study_report
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -64,7 +65,7 @@ def test_the_same_results_give_the_same_bytes_and_leftovers_go(small_results, fo
     ]
 
 
-def test_a_row_for_each_run(folder):
+def test_a_row_for_each_run(folder, small_results):
     table = pd.read_csv(folder / "cells.csv")
     assert table[["setting", "seed", "status"]].values.tolist()[:3] == [
         ["plain", 0, "finished"], [SCRIPT, 0, "finished"], ["wild", 0, "diverged"],
@@ -73,6 +74,10 @@ def test_a_row_for_each_run(folder):
     assert table["train_seconds"].tolist()[:2] == [60.0, 60.0]
     assert table["reason"].tolist()[-1] == f"killed by {SCRIPT}"
     assert table["epochs"].tolist()[:3] == [3, 3, 1]
+    assert table["scale"].tolist() == [1.0] * len(table)
+    # "wild" diverged: its accuracy is that of a guess, its loss is no number
+    assert table["test_accuracy"][2] == pytest.approx(1 / 3) and np.isnan(table["train_loss"][2])
+    assert cell_table(small_results.cells, 0.1)["scale"].unique().tolist() == [0.1]
 
 
 def test_a_scaled_study_says_so_in_large_letters(small_results, small_page, monkeypatch):

@@ -85,6 +85,10 @@ def test_numbers_in_words():
 
 def test_a_claim_holds_its_comparisons(small_results):
     _, better, diverge = claim_blocks(small_results.claim_verdicts)
+    assert [str(fold.badges[0]) for fold in (better, diverge)] == [
+        verdict.words for verdict in small_results.claim_verdicts
+    ]
+    assert str(better.badges[0]) == "UNDECIDED, protocol differs" and str(diverge.badges[0]) == "HOLDS (1 seed)"
     assert isinstance(better, Fold) and better.headline == f"{SCRIPT} is better."
     (table,) = better.blocks
     higher = cells(table)[0]
@@ -123,6 +127,11 @@ def test_classes_stand_beside_the_published_ones(small_results):
     assert [row[0] for row in rows] == ["cat", SCRIPT]
     assert rows[0][1] == "80 %" and rows[0][3] == "70 % (impossible)"
     assert rows[1][3:] == ["", ""]
+
+
+def test_chance_is_told_above_the_tables(small_results):
+    assert "at most 5 %, each claim for itself" in claim_blocks(small_results.claim_verdicts)[0].text.replace("\n", " ")
+    assert "about one in twenty differs by chance" in row_blocks(small_results.row_verdicts)[0].text
 
 
 def test_a_study_without_rows_or_claims_says_so():

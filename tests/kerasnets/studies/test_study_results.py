@@ -58,10 +58,13 @@ def test_settings_that_are_not_run_are_left_out(cells):
     assert list(study_results(STUDY, cells[:1]).by_setting) == ["a"]
 
 
-def test_a_scaled_study_says_so_in_every_row(cells):
+def test_a_scaled_study_says_so_in_every_row_and_claim(cells):
     results = study_results(STUDY, cells, scale=0.1)
     assert [verdict.verdict for verdict in results.row_verdicts] == ["PROTOCOL DIFFERS"] * 2
     assert all("scaled to 0.1" in verdict.why.lower() for verdict in results.row_verdicts)
+    (claim,) = results.claim_verdicts
+    assert claim.words == "UNDECIDED, scaled"
+    assert "scaled to 0.1" in claim.comparisons[0].why
 
 
 def test_a_part_of_the_data_is_named_in_every_row(tmp_path, write_run):

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasnets.evaluation.metrics import LOSSES, mean_loss
 from kerasnets.studies.cells import Cell
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import Measure, Row
-from kerasnets.studies.verdicts import _losses, in_words, judge_row, published_in_words, size_in_words
+from kerasnets.studies.verdicts import in_words, judge_row, published_in_words, size_in_words
 from kerasnets.training.config import TrainConfig
 
 CLASSES = [f"class {i}" for i in range(10)]
@@ -105,17 +104,20 @@ def test_noise_of_the_test_loss_is_that_of_single_losses():
     assert verdict.verdict == "REPRODUCED"
 
 
+def test_noise_of_the_test_loss_is_that_of_the_objective_too():
+    # As above: the penalty is the same for every image.
+    log_probabilities = np.log(np.array([[0.5, 0.5], [0.75, 0.25]] * 50))
+    predictions = (np.array([0, 1] * 50), log_probabilities)
+    results = runs(1.0, 1.0, 1.0, quantity="test_loss", predictions=predictions, penalty=0.04)
+    verdict = judge_row(row(1.0, measure=Measure(quantity="test_objective")), results)
+    assert verdict.mean == 1.04
+    assert verdict.tolerance == pytest.approx(4.302653 * math.log(2) / 2 / math.sqrt(99) + 0.0005, abs=1e-6)
+
+
 def test_infinite_losses_are_no_noise():
     predictions = (np.array([0, 1]), np.array([[0.0, -np.inf], [0.0, -np.inf]]))
     results = runs([1.0, 1.0], [1.0, 1.0], [1.0, 1.0], quantity="test_loss", predictions=predictions)
     assert judge_row(row(1.0, measure=Measure(quantity="test_loss", epoch=1)), results).tolerance == 0.0005
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_single_losses_have_the_mean_of_the_metrics(loss):
-    generator = np.random.default_rng(0)
-    labels, p = generator.integers(0, 5, 40), generator.dirichlet(np.ones(5), 40)
-    assert _losses(labels, np.log(p), loss).mean() == pytest.approx(mean_loss(np.log(p), labels, loss))
 
 
 def test_probabilities_fed_to_a_cross_entropy_have_its_noise():
@@ -204,6 +206,35 @@ def test_a_diverged_run_counts_as_guessing():
     assert verdict.why.endswith(" 1 run diverged and counts as guessing.")
 
 
+@pytest.mark.parametrize("quantity", ["train_loss", "test_loss", "test_objective"])
+def test_a_diverged_run_has_no_loss(quantity):
+    measure = Measure(quantity=quantity)
+    diverged = [make_result(seed, status="diverged") for seed in range(3)]
+    verdict = judge_row(row(4.1, measure=measure), diverged)
+    assert (verdict.n, verdict.mean, verdict.verdict) == (0, None, "TOO FEW RUNS")
+    assert verdict.why == "No run has this number. 3 runs diverged."
+    finished = runs(4.1, 4.1, 4.1, quantity="train_loss" if quantity == "train_loss" else "test_loss", penalty=0.0)
+    mixed = [*finished, *diverged[:1], make_result(9, status="missing")]
+    verdict = judge_row(row(4.1, measure=measure), mixed)
+    assert (verdict.n, verdict.mean, verdict.verdict) == (3, 4.1, "REPRODUCED")
+    assert verdict.why.endswith(" 3 of 5 runs are there. 1 run diverged.")
+
+
+def test_a_diverged_run_has_the_epochs_before():
+    results = [make_result(seed, status="diverged", train_loss=[2.0]) for seed in range(3)]
+    verdict = judge_row(row(2.0, measure=Measure(quantity="train_loss", epoch=1)), results)
+    assert (verdict.verdict, verdict.n, "diverged" in verdict.why) == ("REPRODUCED", 3, False)
+
+
+def test_epochs_beyond_the_runs_are_named():
+    results = runs(0.5, 0.51, 0.52)
+    epochs = results[0].cell.config.epochs
+    verdict = judge_row(row(0.4, measure=Measure(quantity="train_loss", epoch=epochs + 1)), results)
+    assert (verdict.verdict, verdict.why) == ("TOO FEW RUNS", f"No run has {epochs + 1} epochs.")
+    verdict = judge_row(row(0.4, measure=Measure(quantity="train_loss", epoch=epochs)), results)
+    assert verdict.why == "No run has this number. 0 of 3 runs are there."
+
+
 def test_notes_come_before_a_comparison():
     verdict = judge_row(row(0.51), runs(0.50, 0.51, 0.52), notes=["Widths are not given.", "scaled to 0.1"])
     assert verdict.verdict == "PROTOCOL DIFFERS"
@@ -238,7 +269,7 @@ def test_true_numbers_are_reproduced_in_95_of_100(n):
     draws = generator.normal(100, 1, (1500, n + 1))
     reproduced = 0
     for published, *ours in draws:
-        results = [SimpleNamespace(value=lambda _, x=x: x, status="finished") for x in ours]
+        results = [SimpleNamespace(value=lambda _, guess, x=x: x, status="finished") for x in ours]
         reproduced += judge_row(row(published, rounding=0.0), results).verdict == "REPRODUCED"
     assert 0.93 < reproduced / 1500 < 0.97
 

@@ -23,16 +23,22 @@ from typing import Any
 from kerasnets.errors import InputError
 from kerasnets.runs.run import Run
 from kerasnets.studies.results import DONE
-from kerasnets.training.config import TrainConfig, config_from_dict
+from kerasnets.training.config import TrainConfig, config_from_dict, load_config
 from kerasnets.training.progress import Display
 from pipelines.errors import DataError
 from pipelines.locks import locked
+from pipelines.sources import load_source
 
 FINISHED, DIVERGED, MISTAKE = 0, 1, 2
 NO_ROOM, IN_USE = 74, 75
+# Ended by Ctrl-C or SIGTERM: by our own answer, or by the signal itself before Python had one.
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PR_SET_PDEATHSIG = 1
 _REASON_LENGTH = 300
+# How long `in_use` may hold a lock for its look at it, with much to spare.
+_LOOK_SECONDS = 0.1
+_HELD = "Another process is training in "  # how `RunFolder` begins to say so
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -71,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(path, config_from_dict(description["config"]))
     except _InUse:
-        return _complain(f"Another process is training in {path}.", IN_USE)
+        return _complain(f"{_HELD}{path}.", IN_USE)
     except (InputError, DataError) as error:
         return _complain(str(error), MISTAKE)
     except OSError as error:
@@ -94,7 +100,7 @@ def _stand_back(nice: int, parent: int) -> bool:
     """Gives way to other processes and ties this one to its parent; returns whether the parent is still there."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.nice(nice)
-    # Ctrl-C and a closed window reach every process of a terminal. The runner answers them, and asks this one to stop.
+    # Ctrl-C and a closed window may be told to every process. The runner answers them, and asks this one to stop.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # where memory runs out this process is to die, not the runner
@@ -108,36 +114,49 @@ def _run(path: Path, config: TrainConfig) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The lock of a run folder comes with the folder, late; this one lies beside it and is taken before any work.
     lock = _lock_beside(path)
-    with locked(lock, waiting=_give_way):
+    patience = time.monotonic() + _LOOK_SECONDS
+
+    def give_way():
+        if time.monotonic() > patience:
+            raise _InUse
+
+    with locked(lock, waiting=give_way):
         try:
             return _train_or_resume(path, config)
         finally:
             lock.unlink(missing_ok=True)
 
 
-def _give_way() -> None:
-    raise _InUse
-
-
 def _train_or_resume(path: Path, config: TrainConfig) -> int:
     begun = (path / "config.yaml").is_file()
     if begun and (path / "summary.json").is_file() and Run(path).status in DONE:
         return _code(Run(path))
-    if begun and _is_locked(path / ".lock"):
+    if begun and _is_held(path / ".lock"):
         raise _InUse
     progress = _Told(config)
     signal.signal(signal.SIGTERM, _end_unless(lambda: progress.begun))
+    from kerasnets.training.distribute import use_one_thread_if_small
     from kerasnets.training.interrupt import Interrupted
     from kerasnets.training.train import resume, train
 
+    # From where the data is now, which need not be where the run began with it.
+    sources = [load_source(config.dataset, config.data_dir, config.reading())]
+    # Going on with the threads that it began with: another number of them would change the last bits.
+    config = load_config(path / "config.yaml") if begun else config
+    recorded = Run(path).environment if (path / "env.json").is_file() else {}
+    use_one_thread_if_small(config, sources[0].image_shape, recorded)
     try:
-        # Going on with the threads that it began with: another number of them would change the last bits.
-        run = resume(path, progress=progress) if begun else train(config, run_path=path, progress=progress)
+        # Popped, so that the images as they were read need not stay beside what training makes of them.
+        if begun:
+            run = resume(path, source=sources.pop(), progress=progress)
+        else:
+            run = train(config, source=sources.pop(), run_path=path, progress=progress)
     except Interrupted as stop:
         return 128 + stop.signal_number
-    except InputError:
-        if _is_locked(path / ".lock") or (not begun and (path / "config.yaml").is_file()):
-            raise _InUse from None  # the user resumes it by hand, or has begun it meanwhile
+    except InputError as error:
+        # The user resumes it by hand, has begun it meanwhile, or another process has only looked at the lock.
+        if str(error).startswith(_HELD) or (not begun and (path / "config.yaml").is_file()):
+            raise _InUse from None
         raise
     return _code(run)
 
@@ -167,6 +186,14 @@ def in_use(path: Path) -> bool:
 
 def _lock_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
+
+
+def _is_held(file: Path) -> bool:
+    """Whether a process holds the lock for longer than a look at it takes."""
+    if not _is_locked(file):
+        return False
+    time.sleep(_LOOK_SECONDS)
+    return _is_locked(file)
 
 
 def _is_locked(file: Path) -> bool:
@@ -200,7 +227,12 @@ class CellProcess:
         with open(output, "ab") as file:
             self._begin = file.tell()
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT, env=environment
+                command,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,  # Ctrl-C on the terminal is for the runner alone, from the first moment on
             )
         self.pid = self._process.pid
         self._started = time.monotonic()
@@ -231,10 +263,10 @@ class CellProcess:
         code = self.exit_code()
         if code == -signal.SIGKILL:
             return "killed by signal 9 (perhaps out of memory)"
+        if code in STOPPED:
+            return f"stopped by another process ({signal.Signals(-code if code < 0 else code - 128).name})"
         if code < 0:
             return f"killed by signal {-code} ({signal.strsignal(-code)})"
-        if code == 128 + signal.SIGTERM:
-            return "stopped by another process (SIGTERM)"
         if code == FINISHED:
             return "ended without a result"
         return self._last_line() or f"exit code {code}, without a word"

@@ -24,8 +24,8 @@ class Ledger:
     is passed over when read.
 
     Events of the runner are ``begun`` and ``ended``; those of a cell are ``started``, ``done``, ``failed``,
-    ``stopped`` (asked to, and it can go on), ``in use`` (another process works on it) and ``retry`` (given up before,
-    allowed again).
+    ``stopped`` (asked to, and it can go on), ``in use`` (another process works on it) and ``retry`` (its failures
+    before are forgotten, and it is no longer given up).
 
     Args:
         path: The file, which need not exist.

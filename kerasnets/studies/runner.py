@@ -12,7 +12,7 @@ from typing import Any
 
 from kerasnets.errors import InputError
 from kerasnets.runs.folder import check_output
-from kerasnets.studies.cell_process import IN_USE, NO_ROOM, CellProcess, explain, in_use
+from kerasnets.studies.cell_process import IN_USE, NO_ROOM, STOPPED, CellProcess, explain, in_use
 from kerasnets.studies.cells import Cell, cell_path
 from kerasnets.studies.ledger import Ledger
 from kerasnets.studies.live_table import Display, EpochLog, RunningCell, Silent, StudyProgress, seconds_left
@@ -28,7 +28,8 @@ _FAILURES_IN_A_ROW = 5
 _SECONDS_TO_BEGIN = 60.0
 # A cell that was asked to stop may have to compile, or to evaluate the test images, before it listens.
 _SECONDS_TO_STOP = 300.0
-_SECONDS_BETWEEN_LOOKS_AT_A_LOCK = 5.0
+# A cell that another process works on, or has stopped, is looked at again after this, and then after twice as long.
+_SECONDS_TO_PUT_OFF = 5.0
 _POLL_SECONDS = 0.05
 _SHOW_SECONDS = 0.5
 _MEND = ". Nothing is lost: mend that, and run the study again."
@@ -78,17 +79,18 @@ def run_study(
 
     What is done is read from the cells' own folders. A cell whose process fails is tried again after two others, and
     given up as `Ledger.given_up` says; the study goes on. Five failed attempts in a row stop it, unless something has
-    succeeded and only cells that had failed before are left; so do a full disk, a signal and the end of the time. All
-    of these let the running cells write a checkpoint; a second signal kills them. Whatever happens to a cell, to this
-    process or to the machine, another call does what is missing.
+    succeeded and only cells that had failed before are left, and do not count against their cells; a full disk, a
+    signal and the end of the time stop it too. All of these let the running cells write a checkpoint; a second signal
+    kills them. A cell that somebody else stops (Ctrl-C, SIGTERM) has not failed: it is gone on with later. Whatever
+    happens to a cell, to this process or to the machine, another call does what is missing.
 
     Args:
         study_folder: For the ledger, the lock and ``output/<key>-<attempt>.txt``, what each process printed.
         output: Folder of all studies, which holds the cells.
         cells: What to run, in this order.
         jobs: Cells side by side.
-        threads: Processor threads of each new cell; 0 shares out the cores. A cell that was begun keeps its own, and so
-            ends with the same bits.
+        threads: Processor threads of each new cell; 0 shares out the cores, of which a cell alone uses one if its steps
+            are small. A cell that was begun keeps its own, and so ends with the same bits.
         nice: How much the cells give way to other processes, from 0 to 19.
         max_seconds: Time after which running cells are stopped and none is started.
         retry_failed: Try those again that were given up.
@@ -96,8 +98,7 @@ def run_study(
         command: Makes the words that start a cell's process from the cell and its folder.
 
     Raises:
-        InputError: A number is out of range, another process runs this study, a folder cannot be written, or a cell's
-            folder holds another configuration.
+        InputError: A number is out of range, another process runs this study, or a folder cannot be written.
         OSError: The ledger cannot be read or begun.
     """
     study_folder, output = Path(study_folder), Path(output).absolute()
@@ -111,7 +112,9 @@ def run_study(
 
     with locked(study_folder / ".lock", waiting=complain):
         runner = _Runner(study_folder, output, jobs=jobs, display=display or Silent(), command=command)
-        runner.threads, runner.nice = threads or max(1, usable_cores() // jobs), nice
+        # A cell alone chooses for itself: all cores, or one where its steps are too small to share out.
+        runner.threads = threads or (0 if jobs == 1 else max(1, usable_cores() // jobs))
+        runner.nice = nice
         runner.take_up(cells, retry_failed)
         return runner.run(max_seconds)
 
@@ -148,6 +151,7 @@ class _Runner:
         self.succeeded = False
         self.last_reason = ""
         self.trouble = ""  # what went wrong with the disk
+        self.stopping = False
         self.deadline = self.last_start = float("inf")
         self.shown = float("-inf")
 
@@ -163,13 +167,15 @@ class _Runner:
             result = read_cell(self.output, cell, failed=given_up.get(key, ""))
             if result.done:
                 self._count(result, key)
-            elif key in given_up:
-                self.given_up[key] = (cell, given_up[key])
+            elif result.status == "failed":  # given up, or its folder holds something else
+                self.given_up[key] = (cell, result.reason)
+                if key not in given_up:
+                    self.display.failed(cell, result.reason, given_up=True)
             else:
                 failures = len(self.ledger.failures(key))
                 self.waiting.append(_Job(cell=cell, key=key, path=cell_path(self.output, cell), failures=failures))
         if self.done or self.given_up:
-            failed = f", {len(self.given_up)} were given up" if self.given_up else ""
+            failed = f", {len(self.given_up)} were given up (--retry-failed)" if self.given_up else ""
             self.display.message(f"{self.done} of {len(jobs)} runs are done already{failed}")
 
     def run(self, max_seconds: float | None) -> RunnerSummary:
@@ -188,7 +194,7 @@ class _Runner:
                 because = explain(error) + _MEND
             finally:
                 self._stop_running()
-                self.display.close()
+                self._tell(self.display.close)
         if self.signals.received:
             first = signal.Signals(self.signals.received[0])
             because, code = f"stopped by {first.name}", 128 + first
@@ -210,6 +216,7 @@ class _Runner:
             if self.trouble:
                 return self.trouble + _MEND, 1
             if self._is_broken():
+                self._forgive_those_that_failed()
                 return (
                     f"{len(self.failed_in_a_row)} attempts in a row failed, of {len(set(self.failed_in_a_row))} cells; "
                     f"the last: {self.last_reason}. Is the machine all right? Running the study again goes on.",
@@ -229,6 +236,15 @@ class _Runner:
             return False
         return not self.succeeded or not all(job.failures for job in self.waiting)
 
+    def _forgive_those_that_failed(self) -> None:
+        """It was not the cells: the next call tries them as if they had not failed, also those that were given up."""
+        for key in set(self.failed_in_a_row) & set(self.given_up):
+            cell, _ = self.given_up.pop(key)
+            self.waiting.append(_Job(cell=cell, key=key, path=cell_path(self.output, cell)))
+        for job in self.waiting + self.running:
+            if job.key in self.failed_in_a_row:
+                self.ledger.append("retry", **_named(job.cell, job.key))
+
     def _start_those_that_may(self) -> None:
         while len(self.running) < self.jobs and time.monotonic() < self.last_start:
             now = time.monotonic()
@@ -236,20 +252,20 @@ class _Runner:
             if job is None:
                 return
             if in_use(job.path):
-                self._put_off(job)
+                self._put_off(job, "another process works on it")
                 continue
             result = read_cell(self.output, job.cell)  # another study may have run it since
             if result.done:
                 self.waiting.remove(job)
                 self._count(result, job.key)
-                self.display.done(result, None)
+                self._tell(self.display.done, result, None)
                 continue
             self._start(job)
 
-    def _put_off(self, job: _Job) -> None:
+    def _put_off(self, job: _Job, why: str) -> None:
         if not job.wait:
-            self.display.message(f"{job.cell}  another process works on it, it is looked at again later")
-        job.wait = min(12 * _SECONDS_BETWEEN_LOOKS_AT_A_LOCK, 2 * job.wait or _SECONDS_BETWEEN_LOOKS_AT_A_LOCK)
+            self._tell(self.display.message, f"{job.cell}  {why}, it is looked at again later")
+        job.wait = min(12 * _SECONDS_TO_PUT_OFF, 2 * job.wait or _SECONDS_TO_PUT_OFF)
         job.not_before = time.monotonic() + job.wait
 
     def _start(self, job: _Job) -> None:
@@ -265,13 +281,13 @@ class _Runner:
         self.running.append(job)
         self._note("started", job)
 
-    def _end_those_that_ended(self, stopping: bool = False) -> None:
+    def _end_those_that_ended(self) -> None:
         for job in list(self.running):
             if job.process.exit_code() is not None:
                 self.running.remove(job)
-                self._end(job, stopping)
+                self._end(job)
 
-    def _end(self, job: _Job, stopping: bool) -> None:
+    def _end(self, job: _Job) -> None:
         code = job.process.exit_code()
         try:
             result, reason = read_cell(self.output, job.cell), job.process.reason()
@@ -282,14 +298,15 @@ class _Runner:
             self.succeeded, self.failed_in_a_row = True, []
             self._note("done", job, status=result.status, **facts)
             self._count(result, job.key)
-            self.display.done(result, self.took[job.cell.setting][-1])
-        elif stopping or code in (NO_ROOM, IN_USE):
+            self._tell(self.display.done, result, self.took[job.cell.setting][-1])
+        # A stop of the machine, or of a service, ends the cells with the runner, and may end them before it.
+        elif self.stopping or self.signals.received or code in (NO_ROOM, IN_USE, *STOPPED):
             self.waiting.insert(0, job)
             self._note("in use" if code == IN_USE else "stopped", job, **facts)
-            if code == IN_USE:
-                self._put_off(job)
             if code == NO_ROOM:
                 self.trouble = reason
+            elif not (self.stopping or self.signals.received):
+                self._put_off(job, "another process works on it" if code == IN_USE else reason)
         else:
             self._fail(job, reason, facts)
 
@@ -305,7 +322,7 @@ class _Runner:
             # Not at once, so that what was wrong may pass; and between others, so that cells which can never work do
             # not fill the row of failures that stops the study.
             self.waiting.insert(2, job)
-        self.display.failed(job.cell, reason, given_up=given_up)
+        self._tell(self.display.failed, job.cell, reason, given_up=given_up)
 
     def _count(self, result: CellResult, key: str) -> None:
         self.done += 1
@@ -321,19 +338,27 @@ class _Runner:
         except OSError as error:
             self.trouble = explain(error)
 
+    def _tell(self, tell: Callable[..., None], *words: Any, **more: Any) -> None:
+        """Tells the display; of a stop also where that can show nothing any more, such as on a closed terminal."""
+        try:
+            tell(*words, **more)
+        except OSError:
+            if not self.stopping:
+                raise
+
     def _stop_running(self) -> None:
         """Lets every running cell write its checkpoint; kills those that take too long, or all on a second signal."""
+        self.stopping = True
         for job in self.running:
             job.process.stop()
         patience = time.monotonic() + _SECONDS_TO_STOP
         if self.running:
-            with contextlib.suppress(OSError):
-                self.display.message(f"Stopping {len(self.running)} running: waiting for the checkpoint")
+            self._tell(self.display.message, f"Stopping {len(self.running)} running: waiting for the checkpoint")
         while self.running:
             if len(self.signals.received) > 1 or time.monotonic() > patience:
                 for job in self.running:
                     job.process.kill()
-            self._end_those_that_ended(stopping=True)
+            self._end_those_that_ended()
             time.sleep(_POLL_SECONDS)
 
     def _show(self) -> None:

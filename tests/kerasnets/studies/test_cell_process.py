@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,23 +31,34 @@ CONFIG = TrainConfig(dataset="digits", arch="lazynet", threads=3)
 
 
 class FakeTraining:
-    """In place of `kerasnets.training.train`.
+    """In place of `kerasnets.training.train`, and of what is done before it: no data is read, TensorFlow not started.
 
     Attributes:
         calls: ("train" or "resume", folder, configuration or None).
+        sources: What was trained on, each as the data set's name and the folder that it was looked for in.
+        threads: What `use_one_thread_if_small` was asked: configuration, image shape and the environment before.
         outcome: The status that the folder gets, or an exception to raise.
         meanwhile: Called when training begins.
     """
 
     def __init__(self):
-        self.calls, self.outcome, self.meanwhile = [], "finished", lambda: None
+        self.calls, self.sources, self.threads = [], [], []
+        self.outcome, self.meanwhile = "finished", lambda: None
 
-    def train(self, config, *, run_path, progress):
+    def load_source(self, name, data_dir, reading):
+        return SimpleNamespace(facts=(name, data_dir), image_shape=(8, 8, 1))
+
+    def use_one_thread_if_small(self, *asked):
+        self.threads.append(asked)
+
+    def train(self, config, *, source, run_path, progress):
         self.calls.append(("train", run_path, config))
+        self.sources.append(source.facts)
         return self._run(run_path)
 
-    def resume(self, run_path, *, progress):
+    def resume(self, run_path, *, source, progress):
         self.calls.append(("resume", run_path, None))
+        self.sources.append(source.facts)
         return self._run(run_path)
 
     def _run(self, path):
@@ -60,6 +72,8 @@ class FakeTraining:
 def training(monkeypatch):
     fake = FakeTraining()
     monkeypatch.setitem(sys.modules, "kerasnets.training.train", fake)
+    monkeypatch.setitem(sys.modules, "kerasnets.training.distribute", fake)
+    monkeypatch.setattr(cell_process, "load_source", fake.load_source)
     monkeypatch.setattr(cell_process, "_stand_back", lambda nice, parent: True)
     before = signal.getsignal(signal.SIGTERM)
     yield fake
@@ -70,8 +84,8 @@ def training(monkeypatch):
 def run(tmp_path, training, monkeypatch):
     """Runs a cell in ``tmp_path/cells/key`` and returns its exit code."""
 
-    def run(path=tmp_path / "cells" / "key"):
-        description = {"config": CONFIG.to_dict(), "nice": 10, "parent": os.getppid()}
+    def run(path=tmp_path / "cells" / "key", config=CONFIG):
+        description = {"config": config.to_dict(), "nice": 10, "parent": os.getppid()}
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(description)))
         return cell_process.main([str(path)])
 
@@ -90,14 +104,32 @@ def begin(tmp_path, status=None) -> Path:
 def test_a_fresh_cell_is_trained_in_exactly_its_folder(tmp_path, run, training):
     assert run() == 0
     assert training.calls == [("train", tmp_path / "cells" / "key", CONFIG)]
+    assert training.threads == [(CONFIG, (8, 8, 1), {})]
     assert list((tmp_path / "cells").iterdir()) == []  # the lock beside it has gone
 
 
 @pytest.mark.parametrize("status", [None, "running", "interrupted"])
 def test_a_cell_that_was_begun_goes_on_with_its_own_threads(tmp_path, run, training, status):
     path = begin(tmp_path, status)
-    assert run() == 0
+    (path / "env.json").write_text('{"intra_op_threads": 1}')
+    assert run(config=CONFIG.replace(threads=7)) == 0
     assert training.calls == [("resume", path, None)]
+    assert training.threads == [(CONFIG, (8, 8, 1), {"intra_op_threads": 1})]
+
+
+def test_a_cell_that_was_begun_finds_its_data_where_it_is_now(tmp_path, run, training):
+    begin(tmp_path)
+    assert run(config=CONFIG.replace(data_dir="/moved")) == 0
+    assert training.sources == [("digits", "/moved")]
+
+
+def test_data_that_is_not_there_is_a_mistake(run, training, monkeypatch, capsys):
+    def load_source(name, data_dir, reading):
+        raise DataError("no such data")
+
+    monkeypatch.setattr(cell_process, "load_source", load_source)
+    assert run() == 2
+    assert capsys.readouterr().err == "error: no such data\n"
 
 
 @pytest.mark.parametrize(("status", "code"), [("finished", 0), ("diverged", 1)])
@@ -156,14 +188,35 @@ def test_the_user_resumes_the_cell_by_hand(tmp_path, run, training):
 
 def test_the_user_takes_the_folder_while_the_cell_starts(tmp_path, run, training):
     path = begin(tmp_path)
-    training.outcome = InputError("Another process is training")
-    held = []
-    training.meanwhile = lambda: held.append(RunFolder.open(path))
+
+    def meet():
+        with RunFolder.open(path):
+            RunFolder.open(path)
+
+    # The other may have given the lock back since, if it has only looked at it.
+    training.meanwhile = meet
     assert run() == 75
-    held[0].close()
-    # Without anyone in the folder it is a mistake.
     training.meanwhile = lambda: None
-    assert run() == 2
+    assert run() == 0
+
+
+@pytest.mark.parametrize("name", [".key.lock", "key/.lock"])
+def test_a_look_at_a_lock_stops_no_one(tmp_path, run, training, name):
+    path = begin(tmp_path)
+    (path / ".lock").touch()
+    looking, looked = threading.Event(), threading.Event()
+
+    def look():
+        with locked(path.parent / name):
+            looking.set()
+            looked.wait(0.03)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    looking.wait()
+    assert run() == 0
+    thread.join()
+    assert training.calls == [("resume", path, None)]
 
 
 def test_another_program_begins_the_cell_meanwhile(tmp_path, run, training):
@@ -250,6 +303,8 @@ def test_signals_before_and_after_training_has_begun():
         ("import os; print('x'); os.kill(os.getpid(), 9)", "killed by signal 9 (perhaps out of memory)"),
         ("import os; os.kill(os.getpid(), 11)", "killed by signal 11 (Segmentation fault)"),
         ("raise SystemExit(143)", "stopped by another process (SIGTERM)"),
+        ("import os; os.kill(os.getpid(), 15)", "stopped by another process (SIGTERM)"),
+        ("raise SystemExit(130)", "stopped by another process (SIGINT)"),
         ("print('a' * 100_000); raise SystemExit(3)", "a" * 300),
         (r"import os; os.write(1, b'\xff\x00\x1b[1mx\t y\n\n'); raise SystemExit(3)", "\ufffd x y"),
     ],
@@ -264,6 +319,15 @@ def test_reasons(tmp_path, program, reason):
     assert process.reason() == reason
     assert output.read_text(errors="replace").startswith("error: of an attempt before\n")
     assert process.seconds > 0
+
+
+def test_a_terminal_s_ctrl_c_does_not_reach_it(tmp_path):
+    process = CellProcess([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"], {}, tmp_path / "a.txt")
+    try:
+        assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
+        assert os.getsid(process.pid) == os.getsid(0)
+    finally:
+        process.kill()
 
 
 def test_a_command_that_is_none(tmp_path):

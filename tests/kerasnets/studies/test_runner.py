@@ -22,8 +22,9 @@ from kerasnets.training.config import TrainConfig
 
 # Writes a run folder as training does, and "setting seed what" into starts.txt. Settings: good; bad (no result);
 # mistake (exit code 2); odd (a traceback); kill N (the first N times); full (no room); locked N (in use, the first N
-# times); slow (until told by a file "go"; a checkpoint on SIGTERM); deaf (the same, but does not listen); wait (until
-# another process runs beside it); diverged.
+# times); stopped N (exit code N, the first time); terminated (by SIGTERM, the first time); slow (until told by a file
+# "go"; a checkpoint on SIGTERM); deaf (the same, but does not listen); wait (until another process runs beside it);
+# diverged.
 CELL = r"""
 import json, os, signal, sys, time
 path, setting = sys.argv[1:]
@@ -61,6 +62,10 @@ if kind == "full" and not os.path.exists(os.path.join(root, "go")):
     sys.exit(74)
 if kind == "locked" and before < count:
     sys.exit(75)
+if kind == "stopped" and not before:
+    sys.exit(count)
+if kind == "terminated" and not before:
+    os.kill(os.getpid(), signal.SIGTERM)
 if kind == "wait":
     end = time.time() + 20
     while open(log).read().count("start") < 2 and time.time() < end:
@@ -149,7 +154,7 @@ class Study:
 def study(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(runner, "_SHOW_SECONDS", 0.02)
-    monkeypatch.setattr(runner, "_SECONDS_BETWEEN_LOOKS_AT_A_LOCK", 0.05)
+    monkeypatch.setattr(runner, "_SECONDS_TO_PUT_OFF", 0.05)
     study = Study(tmp_path)
     yield study
     for process in study.processes:  # of a test that failed
@@ -221,7 +226,7 @@ def test_a_cell_that_fails_three_times_is_given_up_and_the_study_goes_on(study):
     # It stays given up until it is allowed again.
     assert study.run(cells) == summary
     assert study.starts().count("bad, seed 0") == 3
-    assert study.display.messages[-1] == "6 of 8 runs are done already, 2 were given up"
+    assert study.display.messages[-1] == "6 of 8 runs are done already, 2 were given up (--retry-failed)"
     study.run(cells, retry_failed=True)
     assert study.starts().count("bad, seed 0") in (5, 6)
 
@@ -269,6 +274,41 @@ def test_five_failures_in_a_row_stop_the_study(study, before):
     assert summary.stopped_because.startswith("5 attempts in a row failed, of 3 cells; the last: RuntimeError: unheard")
     assert (summary.done, summary.failed, summary.left, summary.exit_code) == (len(before), 0, 7, 1)
     assert "good b, seed 0" not in study.starts()
+
+
+def test_what_failed_on_a_broken_machine_is_tried_again_by_the_next_call(study):
+    cells = make_cells("mistake a", "mistake b", "mistake c", "good a")
+    for call in (1, 2):
+        summary = study.run(cells)
+        assert summary.stopped_because.startswith("5 attempts in a row failed, of 3 cells; the last: batch_size must")
+        # Two were given up before the fifth failure.
+        assert (summary.done, summary.failed, summary.left, summary.exit_code) == (0, 0, 4, 1)
+        assert [given_up for _, _, given_up in study.display.failures].count(True) == 2 * call
+        assert study.events()[-4:] == ["retry", "retry", "retry", "ended"]
+    assert Ledger(study.folder / "ledger.jsonl").given_up() == {}
+    study.script.write_text(CELL.replace('if kind == "mistake":', "if False:"))
+    assert study.run(cells) == RunnerSummary(done=4, failed=0, left=0)
+
+
+def test_what_was_given_up_before_the_machine_broke_stays_so(study):
+    given_up = make_cells("mistake z")
+    assert study.run(given_up).failed == 1
+    summary = study.run(given_up + make_cells("mistake a", "mistake b", "mistake c"))
+    assert (summary.failed, summary.left) == (1, 3)
+    assert set(Ledger(study.folder / "ledger.jsonl").given_up()) == {given_up[0].key}
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"), [("stopped 143", "SIGTERM"), ("stopped 130", "SIGINT"), ("terminated", "SIGTERM")]
+)
+def test_a_cell_that_another_process_stops_has_not_failed_and_is_gone_on_with_later(study, setting, name):
+    assert study.run(make_cells(setting, "good a")) == RunnerSummary(done=2, failed=0, left=0)
+    assert study.starts() == [f"{setting}, seed 0", "good a, seed 0", f"{setting}, seed 0"]
+    assert study.events()[1:3] == ["started", "stopped"]
+    assert study.display.failures == []
+    assert study.display.messages == [
+        f"{setting}, seed 0  stopped by another process ({name}), it is looked at again later"
+    ]
 
 
 def test_one_cell_alone_says_nothing_about_the_machine(study, monkeypatch):
@@ -341,6 +381,40 @@ def test_a_signal_lets_cells_write_a_checkpoint(study, number, code):
     assert study.starts() == ["good a, seed 0", "slow, seed 0", "slow, seed 0", "good b, seed 0"]
 
 
+def test_a_cell_that_ends_before_the_runner_has_seen_the_signal_is_stopped_too(study):
+    def stop_both(progress):
+        if study.starts("ready"):
+            pid = Ledger(study.folder / "ledger.jsonl").events[-1]["pid"]
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    study.display.on_show = stop_both
+    assert study.run(make_cells("slow", "good a")).exit_code == 143
+    assert study.events() == ["begun", "started", "stopped", "ended"]
+    assert study.display.failures == []
+
+
+def test_a_terminal_that_is_closed_keeps_nothing_from_ending_in_order(study):
+    class Closed(Told):
+        def tell(self, *words, **more):
+            if not study.starts("ready"):
+                return
+            if not (study.path / "go").exists():
+                os.kill(os.getpid(), signal.SIGHUP)
+                study.go()
+            raise OSError(5, "Input/output error")
+
+        message = done = failed = show = close = tell
+
+    study.display = Closed()
+    # It ends by itself while the study stops, and the display would be told.
+    assert study.run(make_cells("deaf", "good b")) == RunnerSummary(
+        done=1, failed=0, left=1, stopped_because="stopped by SIGHUP", exit_code=129
+    )
+    assert study.events() == ["begun", "started", "done", "ended"]
+
+
 def test_a_second_signal_kills(study):
     study.display.on_show = lambda progress: (
         study.starts("ready") and [os.kill(os.getpid(), signal.SIGINT) for _ in range(2)]
@@ -386,7 +460,7 @@ def test_no_cell_is_started_that_could_not_begin(study, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(runner.time, "monotonic", lambda: now[0])
     study.display.done = lambda result, seconds: now.append(now.pop() + 8.0)
-    # The first ends at 8 s, the second at 16: the third could run to 20, the fourth only from 24 on.
+    # The first ends at 8 s, the second at 16. After 15.3, when a tenth of the time is left, none is started.
     summary = study.run(make_cells("good a", "good b", "good c", "good d"), max_seconds=17.0)
     assert summary.done == 2
     assert summary.stopped_because == "the time of 17 s was used up"
@@ -452,12 +526,19 @@ def test_what_another_process_has_finished_meanwhile_is_not_run(study):
     assert study.starts() == ["slow, seed 0"]
 
 
-def test_a_folder_with_another_configuration_is_refused(study):
+def test_a_folder_with_another_configuration_is_left_alone_and_the_study_goes_on(study):
     first, second = make_cells("good a", "good b")
     study.run([first])
     cell_path(study.output, first).rename(cell_path(study.output, second))
-    with pytest.raises(InputError, match="another config.yaml"):
-        study.run([second])
+    (cell_path(study.output, second) / "summary.json").unlink()
+    assert study.run([second, first]) == RunnerSummary(done=1, failed=1, left=0, exit_code=1)
+    assert study.starts() == ["good a, seed 0", "good a, seed 0"]
+    ((name, reason, given_up),) = study.display.failures
+    assert (name, given_up) == ("good b, seed 0", True)
+    assert "holds another config.yaml than it is named by. Move the folder away" in reason
+    # Once the folder is moved away it is run like any other.
+    cell_path(study.output, second).rename(study.path / "elsewhere")
+    assert study.run([second, first]).done == 2
 
 
 def test_no_room_for_a_cell_stops_the_study_and_nothing_counts(study):
@@ -545,10 +626,10 @@ from kerasnets.studies import runner
 from kerasnets.studies.cells import Cell
 from kerasnets.training.config import TrainConfig
 
-folder, output, script, cells, options = json.loads(sys.argv[1])
+folder, output, script, cells = json.loads(sys.argv[1])
 cells = [Cell(setting=name, config=TrainConfig(**config)) for name, config in cells]
 command = lambda cell, path: [sys.executable, "-c", script, str(path), cell.setting]
-summary = runner.run_study(folder, output, cells, command=command, nice=0, **options)
+summary = runner.run_study(folder, output, cells, command=command, nice=0)
 sys.exit(summary.exit_code)
 """
 # The real process of a cell, which trains by waiting for a file "go".
@@ -569,9 +650,9 @@ sys.exit(process.main(sys.argv[1:2]))
 
 def start_runner(study, cells, script=TIED, **options) -> subprocess.Popen:
     cells = [(cell.setting, cell.config.to_dict()) for cell in cells]
-    words = json.dumps([str(study.folder), str(study.output), script, cells, options])
+    words = json.dumps([str(study.folder), str(study.output), script, cells])
     root = str(Path(__file__).parents[3])
-    process = subprocess.Popen([sys.executable, "-c", RUNNER, words], env=os.environ | {"PYTHONPATH": root})
+    process = subprocess.Popen([sys.executable, "-c", RUNNER, words], env=os.environ | {"PYTHONPATH": root}, **options)
     study.processes.append(process)
     return process
 
@@ -598,7 +679,18 @@ def test_kill_9_of_the_runner_leaves_no_orphan_and_run_again_does_what_is_missin
     assert study.starts() == ["good a, seed 0", "slow, seed 0", "slow, seed 0", "good b, seed 0"]
 
 
-def test_ctrl_c_on_a_terminal_reaches_all_and_the_checkpoint_is_written(study):
+def test_ctrl_c_on_a_terminal_while_a_cell_starts_is_no_failure(study):
+    process = start_runner(study, make_cells("slow", "good b"), start_new_session=True)
+    ledger = study.folder / "ledger.jsonl"
+    wait_for(lambda: "started" in [event["event"] for event in Ledger(ledger).events])
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(30) == 130
+    assert study.events() == ["begun", "started", "stopped", "ended"]
+    # It was asked to stop by the runner alone.
+    assert Ledger(ledger).events[2]["exit_code"] in (143, -signal.SIGTERM)
+
+
+def test_ctrl_c_that_reaches_all_and_the_checkpoint_is_written(study):
     cells = make_cells("slow", "good b")
     process = start_runner(study, cells)
     wait_for(lambda: study.starts("ready"))

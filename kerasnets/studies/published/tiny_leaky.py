@@ -42,7 +42,7 @@ STUDY = Study(
         Setting(name=LOGITS, config={"arch_options": {"batch_norm": False, "output": "logits"}}),
         Setting(name=PROBABILITIES, config={"arch_options": {"batch_norm": True, "output": "probabilities"}}),
     ),
-    seeds=1,
+    seeds=3,
     rows=(
         row(BEST, 0.034331, 5e-7, "train_loss"),
         row(BEST, 3.2329, 5e-5, "test_loss"),
@@ -81,9 +81,11 @@ STUDY = Study(
         ),
         Claim(
             text="The cause: the doubled softmax and not the missing batch norm.",
+            # After their last epochs, where test images can be compared one by one too. The best has 83 epochs and the
+            # other 10; as published, its accuracy stands still from epoch 5 on, which the first claim is about.
             comparisons=(
                 Higher(first=point(LOGITS), second=point(PROBABILITIES)),
-                Higher(first=point(BEST, epoch=CAUSE_EPOCHS), second=point(PROBABILITIES, epoch=CAUSE_EPOCHS), by=0.1),
+                Higher(first=point(BEST), second=point(PROBABILITIES), by=0.1),
             ),
         ),
     ),

@@ -73,6 +73,14 @@ def test_bars_have_the_published_number(small_results):
     assert "published" in figure.svg and "&lt;script&gt;" in figure.svg
 
 
+def test_a_diverged_run_without_a_test_split_has_no_bar(small_results):
+    (wild, _) = small_results.by_setting["wild"]
+    untested = dataclasses.replace(wild)
+    untested.__dict__["data"] = wild.data | {"class_counts": {"train": [9, 9, 9]}}
+    assert "33.33 %" in accuracy_bars(dataclasses.replace(small_results, cells=[wild])).svg
+    assert accuracy_bars(dataclasses.replace(small_results, cells=[untested])) is None
+
+
 def test_classes_with_possible_numbers_are_drawn(small_results):
     (figure,) = class_figures(small_results)
     assert figure.name == "class-accuracy-1" and "cat" in figure.svg

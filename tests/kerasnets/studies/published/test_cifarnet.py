@@ -4,6 +4,7 @@ import pytest
 
 from kerasnets.models import build_model
 from kerasnets.studies.published.cifarnet import STUDY
+from kerasnets.studies.report_verdicts import comparison_in_words
 
 
 def rows(setting, quantity):
@@ -59,3 +60,15 @@ def test_settings_are_as_published():
 def test_the_same_network_takes_every_size(side, features):
     model = build_model("tinynet", (side, side, 3), 200)
     assert model.layers[-1].kernel.shape == (features, 200) and model.output.shape == (None, 200)
+
+
+def test_every_claim_says_what_the_report_says():
+    found = {claim.text: [comparison_in_words(one) for one in claim.comparisons] for claim in STUDY.claims}
+    assert found == {
+        "More filters in a shallow network beat a deep network of few filters.": [
+            "test accuracy: 'cifarnet' > 'resblocks'",
+        ],
+        "On Tiny ImageNet depth alone adds nothing.": [
+            "test accuracy: 'tinynet-deep' = 'tinynet' within 2.00 points",
+        ],
+    }

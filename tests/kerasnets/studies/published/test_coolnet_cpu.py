@@ -1,6 +1,7 @@
 """The rows and settings of report `coolnet-cpu`."""
 
 from kerasnets.studies.published.coolnet_cpu import STUDY
+from kerasnets.studies.report_verdicts import comparison_in_words
 
 CONFIGS = {setting.name: STUDY.config(setting, seed=0) for setting in STUDY.settings}
 
@@ -47,3 +48,72 @@ def test_every_claim_is_there():
     words += ("is best", "too slow", "late dip", "Augmentation", "squared")
     assert len(words) == len(STUDY.claims)
     assert all(word in claim.text for word, claim in zip(words, STUDY.claims, strict=True))
+
+
+def test_every_claim_says_what_the_report_says():
+    found = {claim.text: [comparison_in_words(one) for one in claim.comparisons] for claim in STUDY.claims}
+    assert found == {
+        "LazyNet's train accuracy rises, then is flat; its test accuracy jumps about.": [
+            "train accuracy after epoch 25 of 'LazyNet' > train accuracy after epoch 1 of 'LazyNet'",
+            "train accuracy after epoch 25 of 'LazyNet' = "
+            "train accuracy after epoch 50 of 'LazyNet' within 1.00 points",
+            "best test accuracy of all epochs minus that of the last: 'LazyNet' > 'decreasing rate'",
+        ],
+        "BoringNet without activations falls in test accuracy at the end.": [
+            "test accuracy after epoch 25 of 'BoringNet' > test accuracy after epoch 50 of 'BoringNet'",
+        ],
+        "BoringNet with ReLU or LeakyReLU is higher than without, much more in train than in test.": [
+            "train accuracy: 'BoringNet, ReLU' > 'BoringNet'",
+            "test accuracy: 'BoringNet, ReLU' > 'BoringNet'",
+            "train accuracy minus test accuracy: 'BoringNet, ReLU' > 'BoringNet' + 5.00 points",
+            "train accuracy: 'BoringNet, LeakyReLU' > 'BoringNet'",
+            "test accuracy: 'BoringNet, LeakyReLU' > 'BoringNet'",
+            "train accuracy minus test accuracy: 'BoringNet, LeakyReLU' > 'BoringNet' + 5.00 points",
+        ],
+        "CoolNet v10 reaches 99 % in train where v7 reaches 81 %, and one point more in test.": [
+            "train accuracy: 'CoolNet v10' > 'CoolNet v7' + 10.00 points",
+            "test accuracy: 'CoolNet v10' > 'CoolNet v7'",
+            "test accuracy: 'CoolNet v10' = 'CoolNet v7' within 2.00 points",
+        ],
+        "Batch sizes 20, 10 and 5 end at about the same loss and test accuracy.": [
+            "train loss: 'batch 5' = 'batch 10' within 0.23",
+            "test accuracy: 'batch 5' = 'batch 10' within 2.00 points",
+            "train loss: 'batch 10' = 'batch 20' within 0.23",
+            "test accuracy: 'batch 10' = 'batch 20' within 2.00 points",
+        ],
+        "Larger batches run quicker.": [
+            "seconds of training: 'batch 5' > 'batch 10'",
+            "seconds of training: 'batch 10' > 'batch 20'",
+        ],
+        "Smaller batches converge in fewer epochs.": [
+            "train accuracy after epoch 1: 'batch 5' > 'batch 10'",
+            "train accuracy after epoch 1: 'batch 10' > 'batch 20'",
+        ],
+        "Learning rates 10 and 0.1 diverge (NaN, chance accuracy).": [
+            "'rate 10' diverges or stays at chance",
+            "'rate 0.1' diverges or stays at chance",
+        ],
+        "Of learning rates 10, 0.1, 0.01 and 0.0001, 0.01 is best.": [
+            "test accuracy: 'CoolNet v7' > 'rate 10'",
+            "test accuracy: 'CoolNet v7' > 'rate 0.1'",
+            "test accuracy: 'CoolNet v7' > 'rate 0.0001'",
+        ],
+        "0.0001 is too slow for 50 epochs but overfits less.": [
+            "train accuracy: 'CoolNet v7' > 'rate 0.0001'",
+            "train accuracy after epoch 50 of 'rate 0.0001' > "
+            "train accuracy after epoch 40 of 'rate 0.0001' + 1.00 points",
+            "train accuracy minus test accuracy: 'CoolNet v7' > 'rate 0.0001'",
+        ],
+        "A decreasing learning rate ends without the late dip of test accuracy.": [
+            "best test accuracy of all epochs minus that of the last: 'CoolNet v7' > 'decreasing rate'",
+        ],
+        "Augmentation lowers train accuracy and leaves test accuracy about the same (50 epochs).": [
+            "train accuracy after epoch 50: 'CoolNet v7' > 'augmentation, 200 epochs'",
+            "test accuracy after epoch 50: 'CoolNet v7' = 'augmentation, 200 epochs' within 3.00 points",
+        ],
+        "Mean squared error (200 epochs, with augmentation) overfits much less and converges more slowly.": [
+            "train accuracy minus test accuracy: 'CoolNet v7' > 'augmentation, MSE, 200 epochs' + 10.00 points",
+            "train accuracy minus test accuracy: 'augmentation, 200 epochs' > 'augmentation, MSE, 200 epochs'",
+            "train accuracy after epoch 10: 'augmentation, 200 epochs' > 'augmentation, MSE, 200 epochs'",
+        ],
+    }

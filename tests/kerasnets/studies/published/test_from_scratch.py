@@ -3,6 +3,7 @@
 import pytest
 
 from kerasnets.studies.published.from_scratch import STUDY
+from kerasnets.studies.report_verdicts import comparison_in_words
 
 
 def numbers(setting, quantity):
@@ -52,3 +53,16 @@ def test_settings_are_plain_sgd():
     # what is compared with the table differs from it in the one thing that it is about
     assert table.replace(learning_rate=0.01) == configs["CIFAR-10, rate 0.01"]
     assert table.replace(loss="cross_entropy_unstable") == configs["CIFAR-10, softmax as written"]
+
+
+def test_every_claim_says_what_the_report_says():
+    found = {claim.text: [comparison_in_words(one) for one in claim.comparisons] for claim in STUDY.claims}
+    assert found == {
+        "Learning rate 0.01 is too big for CIFAR-10: 0.001 ends better.": [
+            "test accuracy: 'CIFAR-10' > 'CIFAR-10, rate 0.01' + 2.00 points",
+        ],
+        "Without the stable softmax the loss becomes inf or NaN; with it, all else equal, it does not.": [
+            "'CIFAR-10, softmax as written' diverges or stays at chance",
+            "test accuracy: 'CIFAR-10' > 'CIFAR-10, softmax as written' + 20.00 points",
+        ],
+    }

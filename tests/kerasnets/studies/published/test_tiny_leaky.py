@@ -1,6 +1,8 @@
 """The rows of report `tiny-leaky`, and the networks that show the cause of its worst."""
 
 from kerasnets.studies.published.tiny_leaky import STUDY
+from kerasnets.studies.report_verdicts import comparison_in_words
+from kerasnets.studies.study import Measure
 
 CONFIGS = {setting.name: STUDY.config(setting, seed=0) for setting in STUDY.settings}
 
@@ -33,6 +35,14 @@ def test_the_cause_is_every_output_with_and_without_batch_norm():
     assert others == [first] * 3
 
 
+def test_what_is_compared_with_probabilities_has_test_images():
+    final = [
+        comparison.first.measure == comparison.second.measure == Measure()
+        for comparison in STUDY.claims[-1].comparisons
+    ]
+    assert STUDY.seeds == 3 and final == [True, True]
+
+
 def test_gradients_are_part_of_the_cause():
     measured = [
         comparison.first.measure.quantity
@@ -41,3 +51,28 @@ def test_gradients_are_part_of_the_cause():
         if claim.text.startswith("The cause")
     ]
     assert measured.count("gradient_norm") == 2
+
+
+def test_every_claim_says_what_the_report_says():
+    found = {claim.text: [comparison_in_words(one) for one in claim.comparisons] for claim in STUDY.claims}
+    assert found == {
+        "Test accuracy stops near epoch 5 and does not fall afterwards while train loss goes on falling.": [
+            "test accuracy after epoch 5 of 'best' = test accuracy of 'best' within 3.00 points",
+            "train loss after epoch 5 of 'best' > train loss of 'best' + 1",
+        ],
+        "The network overfits from about epoch 5 on.": [
+            "train accuracy minus test accuracy of 'best' > "
+            "train accuracy minus test accuracy after epoch 5 of 'best' + 20.00 points",
+        ],
+        "Changing softmax to log-softmax alone lifts 5 % to 35 %.": [
+            "test accuracy: 'logits, no batch norm' > 'worst: probabilities, no batch norm' + 20.00 points",
+        ],
+        "The cause: probabilities squashed twice leave hardly a gradient, with or without batch norm.": [
+            "norm of the gradient after epoch 1: 'logits, no batch norm' > 'worst: probabilities, no batch norm' + 0.1",
+            "norm of the gradient after epoch 1: 'best' > 'probabilities, batch norm' + 0.1",
+        ],
+        "The cause: the doubled softmax and not the missing batch norm.": [
+            "test accuracy: 'logits, no batch norm' > 'probabilities, batch norm'",
+            "test accuracy: 'best' > 'probabilities, batch norm' + 10.00 points",
+        ],
+    }

@@ -130,7 +130,7 @@ def test_classes_stand_beside_the_published_ones(small_results):
 
 
 def test_chance_is_told_above_the_tables(small_results):
-    assert "at most 5 %, each claim for itself" in claim_blocks(small_results.claim_verdicts)[0].text.replace("\n", " ")
+    assert "at most 5 %, each claim for itself" in claim_blocks(small_results.claim_verdicts)[0].text
     assert "about one in twenty differs by chance" in row_blocks(small_results.row_verdicts)[0].text
 
 

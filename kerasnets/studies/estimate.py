@@ -1,19 +1,28 @@
-"""What a study will cost on this machine, from a short run of each of its networks on made-up images."""
+"""What a study will cost on this machine, from a short run of each of its networks on made-up images.
+
+``python -m kerasnets.studies.estimate`` is the process that measures the small ones, as `_measure_in_one_thread` says.
+"""
 
 import contextlib
 import dataclasses
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerasnets.errors import InputError
 from kerasnets.studies.cells import Cell, cell_key
-from kerasnets.training.config import TrainConfig
+from kerasnets.training.config import TrainConfig, config_from_dict
 from pipelines.catalog import CATALOG
+from pipelines.errors import DataError
 from pipelines.source import ImageSource, Split
 from pipelines.sources import load_source
 
@@ -67,7 +76,7 @@ class Speed:
 def estimate(
     cells: Iterable[Cell], *, seconds: float = 2.0, measured: Callable[[str], None] = lambda name: None
 ) -> dict[str, float]:
-    """Estimates the seconds that each cell takes when it runs alone.
+    """Estimates the seconds that each cell takes when it runs alone, in one thread where its steps are small.
 
     Args:
         cells: The cells; networks that cost the same are measured once.
@@ -78,18 +87,81 @@ def estimate(
         Cell key to seconds.
 
     Raises:
+        InputError: A setting does not fit the data.
         DataError: A data set that is no standard one, whose images have to be looked at, is missing.
     """
+    cells = list(cells)
+    networks: dict[str, Cell] = {}
+    for cell in cells:
+        networks.setdefault(cost_signature(cell.config), cell)
+    small = {like: cell for like, cell in networks.items() if _is_small(cell.config)}
     speeds: dict[str, Speed] = {}
-    estimates = {}
     with _without_advice():
-        for cell in cells:
-            like = cost_signature(cell.config)
-            if like not in speeds:
+        for like, cell in networks.items():
+            if like not in small:
                 speeds[like] = measure_speed(cell.config, seconds)
                 measured(cell.setting)
-            estimates[cell.key] = speeds[like].seconds(cell.config)
-    return estimates
+    one_thread = _measure_in_one_thread([cell.config for cell in small.values()], seconds)
+    for (like, cell), speed in zip(small.items(), one_thread, strict=True):
+        speeds[like] = speed
+        measured(cell.setting)
+    return {cell.key: speeds[cost_signature(cell.config)].seconds(cell.config) for cell in cells}
+
+
+def _is_small(config: TrainConfig) -> bool:
+    from kerasnets.training.distribute import is_small_step
+
+    return is_small_step(config, _image_shape(config))
+
+
+def _measure_in_one_thread(configs: Sequence[TrainConfig], seconds: float) -> Iterator[Speed]:
+    """Measures small networks one after the other in a process of their own, since a process sets its threads once.
+
+    That process reads the configurations as JSON on stdin and writes a line of JSON for each on stdout.
+    """
+    if not configs:
+        return
+    asked = {"configs": [config.to_dict() for config in configs], "seconds": seconds}
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kerasnets.studies.estimate"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env={"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ,
+        )
+        with process:
+            try:
+                # A broken pipe: it has ended already, and says why.
+                with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                    json.dump(asked, pipe)
+                for _ in configs:
+                    told = json.loads(process.stdout.readline() or "null")
+                    if told is None:
+                        complaints.seek(0)
+                        raise RuntimeError(f"Nothing was measured:\n{complaints.read().decode(errors='replace')}")
+                    if "error" in told:
+                        raise InputError(told["error"])
+                    yield Speed(**told)
+            finally:
+                process.kill()
+
+
+def main() -> None:
+    """Measures what stdin asks for, in one thread."""
+    from kerasnets.training.distribute import use_one_thread_if_small
+
+    asked, out = json.load(sys.stdin), sys.stdout
+    configs = [config_from_dict(config) for config in asked["configs"]]
+    try:
+        use_one_thread_if_small(configs[0], _image_shape(configs[0]), {})
+        for config in configs:
+            with contextlib.redirect_stdout(sys.stderr):
+                speed = measure_speed(config, asked["seconds"])
+            print(json.dumps(dataclasses.asdict(speed)), file=out, flush=True)
+    except (InputError, DataError) as error:
+        print(json.dumps({"error": str(error)}), file=out)
 
 
 @contextlib.contextmanager
@@ -146,18 +218,24 @@ def _stop_after(seconds: float) -> "keras.callbacks.Callback":
     return StopAfter()
 
 
+def _image_shape(config: TrainConfig) -> tuple[int, ...]:
+    facts = CATALOG.get(config.dataset)
+    if facts is None:
+        return load_source(config.dataset, config.data_dir, config.reading()).image_shape
+    height, width, channels = facts.image_shape
+    return config.image_size or height, config.image_size or width, config.channels or channels
+
+
 def _stand_in(config: TrainConfig) -> tuple[ImageSource, int, int]:
     facts = CATALOG.get(config.dataset)
     if facts is None:
         source = load_source(config.dataset, config.data_dir, config.reading())
         return source, source.split_sizes["train"], source.split_sizes.get("test", 0)
-    height, width, channels = facts.image_shape
-    shape = (config.image_size or height, config.image_size or width, config.channels or channels)
     count = max(_IMAGES, 2 * config.batch_size)
     rng = np.random.default_rng(0)
     # Every class has an image, so that a network has as many outputs as with the real data.
     labels = np.arange(count, dtype=np.int32) % facts.num_classes
-    images = rng.integers(0, 256, (count, *shape), np.uint8)
+    images = rng.integers(0, 256, (count, *_image_shape(config)), np.uint8)
     few = slice(0, max(facts.num_classes, 16))
     splits = {
         "train": Split(images=images, labels=labels),
@@ -166,3 +244,7 @@ def _stand_in(config: TrainConfig) -> tuple[ImageSource, int, int]:
     names = tuple(f"class {number}" for number in range(facts.num_classes))
     source = ImageSource(name=config.dataset, class_names=names, splits=splits, origin="random images")
     return source, facts.num_images["train"], facts.num_images["test"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,14 @@
 """The estimate of what a study costs."""
 
 import dataclasses
+import io
+import json
+import sys
 
 import pytest
 
+from kerasnets.errors import InputError
+from kerasnets.studies import estimate as module
 from kerasnets.studies.cells import make_cells
 from kerasnets.studies.estimate import Speed, cost_signature, estimate, measure_speed
 from kerasnets.studies.study import Setting, Study
@@ -41,6 +46,86 @@ def test_each_network_is_measured_once():
     seconds = estimate(cells, seconds=0.1, measured=measured.append)
     assert measured == ["slow rate"]
     assert set(seconds) == {cell.key for cell in cells}
+    assert len(set(seconds.values())) == 1 and 0 < seconds[cells[0].key] < 600
+
+
+def small_study(**base) -> Study:
+    return dataclasses.replace(STUDY, dataset="digits", base={"arch": "lazynet", "batch_size": 50} | base)
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """Returns a function that puts a program in place of the process with one thread."""
+
+    python = sys.executable
+
+    def stand_in(program):
+        (tmp_path / "python").write_text(f"#!{python} -IS\n{program}")
+        (tmp_path / "python").chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    return stand_in
+
+
+def test_small_networks_are_measured_in_a_process_of_their_own(stand_in, monkeypatch):
+    # Answers with the batch size as the images of a second.
+    stand_in("""
+import json, sys
+asked = json.load(sys.stdin)
+assert asked["seconds"] == 0.5
+for config in asked["configs"]:
+    print(json.dumps({"images_per_second": config["batch_size"], "start_seconds": 0, "train_images": 10_000,
+                      "test_images": 0}))
+""")
+    speed = Speed(images_per_second=100, start_seconds=0, train_images=10_000, test_images=0)
+    monkeypatch.setattr(module, "measure_speed", lambda config, seconds: speed)
+    measured = []
+    small, smaller, large = (make_cells(small_study(batch_size=size, epochs=1)) for size in (20, 10, 5_000))
+    seconds = estimate([*small, *large, *smaller], seconds=0.5, measured=measured.append)
+    assert len(measured) == 3
+    assert {seconds[cell.key] for cell in small} == {500}
+    assert {seconds[cell.key] for cell in smaller} == {1_000}
+    assert {seconds[cell.key] for cell in large} == {100}
+
+
+def test_the_process_says_what_is_wrong(stand_in):
+    stand_in("import json; print(json.dumps({'error': 'image_size must be more'}))")
+    with pytest.raises(InputError, match="image_size must be more"):
+        estimate(make_cells(small_study()))
+    stand_in("raise SystemExit('no such thing')")
+    with pytest.raises(RuntimeError, match="Nothing was measured:\nno such thing"):
+        estimate(make_cells(small_study()))
+
+
+def test_the_process_measures_what_it_is_asked_for_with_one_thread(monkeypatch, capsys):
+    configs = [cell.config for cell in make_cells(small_study())[:2]]
+    asked = {"configs": [config.to_dict() for config in configs], "seconds": 0.5}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(asked)))
+    calls = []
+    monkeypatch.setattr(
+        "kerasnets.training.distribute.use_one_thread_if_small", lambda *asked: calls.append(("threads", *asked))
+    )
+
+    def measure(config, seconds):
+        print("a library's noise")
+        calls.append((config, seconds))
+        if len(calls) == 3:
+            raise InputError("too small")
+        return Speed(images_per_second=1.0, start_seconds=2.0, train_images=3, test_images=4)
+
+    monkeypatch.setattr(module, "measure_speed", measure)
+    module.main()
+    assert calls == [("threads", configs[0], (8, 8, 1), {}), (configs[0], 0.5), (configs[1], 0.5)]
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"images_per_second": 1.0, "start_seconds": 2.0, "train_images": 3, "test_images": 4},
+        {"error": "too small"},
+    ]
+
+
+@pytest.mark.slow
+def test_a_small_network_is_really_measured():
+    cells = make_cells(small_study())
+    seconds = estimate(cells, seconds=0.1)
     assert len(set(seconds.values())) == 1 and 0 < seconds[cells[0].key] < 600
 
 

@@ -360,7 +360,11 @@ def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults
 
 def _verdicts(results: StudyResults) -> dict[str, Any]:
     return {
-        "claims": [{"claim": verdict.claim.text, "verdict": verdict.verdict} for verdict in results.claim_verdicts],
+        "scale": results.scale,
+        "claims": [
+            {"claim": verdict.claim.text, "verdict": verdict.verdict, "words": verdict.words}
+            for verdict in results.claim_verdicts
+        ],
         "rows": [
             {
                 "setting": verdict.row.setting,
@@ -382,7 +386,8 @@ def _print_verdicts(results: StudyResults, folder: Path) -> None:
 
     verdicts = _verdicts(results)
     if verdicts["claims"]:
-        print_table(pd.DataFrame(verdicts["claims"])[["verdict", "claim"]])
+        table = pd.DataFrame(verdicts["claims"])
+        print_table(table[["words", "claim"]].rename(columns={"words": "verdict"}))
     if 0 < len(verdicts["rows"]) <= PRINTED_ROWS:
         print_table(pd.DataFrame(verdicts["rows"]))
     for name, kind in (("Claims", "claims"), ("Published numbers", "rows")):

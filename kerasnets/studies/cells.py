@@ -1,8 +1,6 @@
 """Cells: the runs of a study, one for each setting and seed, each known by the hash of its whole configuration."""
 
 import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from kerasnets.errors import InputError, closest
 from kerasnets.studies.study import Study
-from kerasnets.training.config import PLACE_FIELDS, TrainConfig
+from kerasnets.training.config import TrainConfig, config_hash
 from pipelines.catalog import CATALOG
 
 # Of a data set of image files a part may be there, of these all or nothing.
@@ -50,8 +48,7 @@ def cell_key(config: TrainConfig) -> str:
     key compute the same, so studies share them. A release that adds a setting to `TrainConfig` gives every cell another
     key: what was run before it is not taken for what would be run now.
     """
-    kept = {key: value for key, value in config.to_dict().items() if key not in PLACE_FIELDS}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    return config_hash(config, digits=16)
 
 
 def make_cells(

@@ -318,10 +318,10 @@ def parse_seconds(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def config_hash(config: TrainConfig) -> str:
-    """Returns 8 hexadecimal digits that name what the run computes (`PLACE_FIELDS` do not count)."""
+def config_hash(config: TrainConfig, digits: int = 8) -> str:
+    """Returns hexadecimal digits that name what the run computes (`PLACE_FIELDS` do not count)."""
     kept = {key: value for key, value in config.to_dict().items() if key not in PLACE_FIELDS}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:digits]
 
 
 def config_from_dict(values: dict[str, Any]) -> TrainConfig:

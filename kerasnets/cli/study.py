@@ -213,7 +213,7 @@ def _run(argv: list[str]) -> int:
     if results.done and not options.json:
         _print_verdicts(results, folder)
     if outcome.stopped_because:
-        print(f"Stopped: {outcome.stopped_because}", file=sys.stderr)
+        print(f"{COMMAND}: {outcome.stopped_because}", file=sys.stderr)
     if outcome.failed:
         print(f"{outcome.failed} runs were given up; --retry-failed tries them again.", file=sys.stderr)
     if outcome.left:

@@ -169,7 +169,7 @@ def test_scaled_runs_have_a_report_of_their_own(capsys, here):
 def test_time_that_is_over_before_anything_is_done_is_no_mistake(capsys, elsewhere):
     assert main(["run", "small.yaml", "--max-time", "1s", "--nice", "0"]) == 0
     printed = capsys.readouterr()
-    assert "Stopped: the time of 1.0 s was used up" in printed.err
+    assert "kerasnets-study: the time of 1.0 s was used up" in printed.err
     assert "2 runs are left. Go on with: kerasnets-study run small.yaml --max-time 1s" in printed.err
     assert not (elsewhere / "studies" / "small" / "report.html").exists()
 

@@ -135,12 +135,13 @@ def _train_or_resume(path: Path, config: TrainConfig) -> int:
         raise _InUse
     progress = _Told(config)
     signal.signal(signal.SIGTERM, _end_unless(lambda: progress.begun))
+    # From where the data is now, which need not be where the run began with it; missing data is told before TensorFlow
+    # starts.
+    sources = [load_source(config.dataset, config.data_dir, config.reading())]
     from kerasnets.training.distribute import use_one_thread_if_small
     from kerasnets.training.interrupt import Interrupted
     from kerasnets.training.train import resume, train
 
-    # From where the data is now, which need not be where the run began with it.
-    sources = [load_source(config.dataset, config.data_dir, config.reading())]
     # Going on with the threads that it began with: another number of them would change the last bits.
     config = load_config(path / "config.yaml") if begun else config
     recorded = Run(path).environment if (path / "env.json").is_file() else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -210,6 +211,8 @@ def _run(argv: list[str]) -> int:
         results = _write_report(options, study)
         report = _verdicts(results) | {"report": str(folder / "report.html")} if results.done else {}
         print_json(dataclasses.asdict(outcome) | report)
+    if outcome.exit_code == 128 + signal.SIGHUP:
+        return outcome.exit_code  # the terminal is gone, and nobody reads
     if results.done and not options.json:
         _print_verdicts(results, folder)
     if outcome.stopped_because:

@@ -225,7 +225,9 @@ def _run(argv: list[str]) -> int:
 
 
 def _check_running(options: jsonargparse.Namespace) -> None:
-    for name, low, high in (("jobs", 1, 1024), ("threads", 0, 4096), ("nice", 0, 19)):
+    from kerasnets.studies.runner import LIMITS
+
+    for name, (low, high, _) in LIMITS.items():
         if not low <= options[name] <= high:
             raise InputError(f"--{name} must be a whole number from {low} to {high}. Received: {options[name]}.")
     if options.max_time is not None:

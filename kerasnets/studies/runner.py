@@ -22,6 +22,8 @@ from kerasnets.training.progress import format_seconds
 from pipelines.cores import usable_cores
 from pipelines.locks import locked
 
+# What a call may ask for: lowest, highest, remedy.
+LIMITS = {"jobs": (1, 1024, ""), "threads": (0, 4096, "0 shares out the cores."), "nice": (0, 19, "19 gives way most.")}
 # So many failed attempts one after the other, of two cells at least, say that it is not the cells.
 _FAILURES_IN_A_ROW = 5
 # No cell is started that could do nothing but be stopped: before this many seconds, or a tenth of a short time.
@@ -393,13 +395,11 @@ def _named(cell: Cell, key: str) -> dict[str, Any]:
 
 
 def _check_numbers(jobs: int, threads: int, nice: int, max_seconds: float | None) -> None:
-    if type(jobs) is not int or not 1 <= jobs <= 1024:
-        raise InputError(f"jobs must be a whole number from 1 to 1024. Received: {jobs!r}.")
-    if type(threads) is not int or not 0 <= threads <= 4096:
-        raise InputError(
-            f"threads must be a whole number from 0 to 4096. Received: {threads!r}. 0 shares out the cores."
-        )
-    if type(nice) is not int or not 0 <= nice <= 19:
-        raise InputError(f"nice must be a whole number from 0 to 19. Received: {nice!r}. 19 gives way most.")
+    for name, value in {"jobs": jobs, "threads": threads, "nice": nice}.items():
+        low, high, remedy = LIMITS[name]
+        if type(value) is not int or not low <= value <= high:
+            raise InputError(
+                f"{name} must be a whole number from {low} to {high}. Received: {value!r}. {remedy}".rstrip()
+            )
     if max_seconds is not None and not max_seconds > 0:
         raise InputError(f"max_seconds must be above 0. Received: {max_seconds!r}.")

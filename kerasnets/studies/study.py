@@ -127,6 +127,11 @@ class Point:
         return f"{self.measure} of {self.setting!r}"
 
 
+def point(setting: str, quantity: str = "test_accuracy", epoch: int | None = None) -> Point:
+    """A measure of a setting, after its last epoch if none is named."""
+    return Point(setting=setting, measure=Measure(quantity=quantity, epoch=epoch))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Higher:
     """The first point is higher than the second.

@@ -12,17 +12,12 @@ see ``assumes``.
 LazyNet and BoringNet are the runs of study `lenet-bn`, which are trained only once for both.
 """
 
-from kerasnets.studies.study import Claim, Diverges, Equal, Higher, Measure, Point, Row, Setting, Study
+from kerasnets.studies.study import Claim, Diverges, Equal, Higher, Measure, Row, Setting, Study, point
 
 V7 = {"arch": "coolnet_v7"}
 AUGMENTED = V7 | {"crop_padding": 4, "flip": "random", "epochs": 200}
 BATCHES = ("batch 5", "batch 10", "batch 20")
 ACTIVATED = ("BoringNet, ReLU", "BoringNet, LeakyReLU")
-
-
-def point(setting: str, quantity: str = "test_accuracy", epoch: int | None = None) -> Point:
-    """A measure of a setting, after its last epoch if none is named."""
-    return Point(setting=setting, measure=Measure(quantity=quantity, epoch=epoch))
 
 
 def row(setting: str, quantity: str, published: float, upper: float | None = None, rounding: float = 0.005) -> Row:

@@ -11,13 +11,7 @@ The report says SGD and no more. Momentum 0 is fitted: it gives the one number t
 LazyNet and BoringNet are the runs of study `coolnet-cpu`, which are trained only once for both.
 """
 
-from kerasnets.studies.study import Claim, Equal, Higher, Measure, Point, Row, Setting, Study
-
-
-def point(setting: str, quantity: str = "test_accuracy", epoch: int | None = None) -> Point:
-    """A measure of a setting, after its last epoch if none is named."""
-    return Point(setting=setting, measure=Measure(quantity=quantity, epoch=epoch))
-
+from kerasnets.studies.study import Claim, Equal, Higher, Measure, Row, Setting, Study, point
 
 BORING = {"none": "BoringNet", "relu": "BoringNet, ReLU", "leaky_relu": "BoringNet, LeakyReLU"}
 # What "slightly" and "well" mean for two test accuracies: less and more than the 5 points that report coolnet-cpu

@@ -12,12 +12,7 @@ Three outputs are asked for and two are trained: log-softmax with negative log-l
 cross entropy, one function under two names.
 """
 
-from kerasnets.studies.study import Claim, Equal, Higher, Measure, Point, Row, Setting, Study
-
-
-def point(setting: str, quantity: str = "test_accuracy", epoch: int | None = None) -> Point:
-    """A measure of a setting, after its last epoch if none is named."""
-    return Point(setting=setting, measure=Measure(quantity=quantity, epoch=epoch))
+from kerasnets.studies.study import Claim, Equal, Higher, Measure, Row, Setting, Study, point
 
 
 def row(setting: str, published: float, rounding: float, quantity: str = "test_accuracy") -> Row:

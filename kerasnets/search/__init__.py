@@ -1,0 +1,1 @@
+"""Architecture search with keras-tuner: what may vary, the trials, their results."""

@@ -1,10 +1,11 @@
 """Which network and settings get the best known result on each data set, and what `best` and `worst` mean there."""
 
+from pathlib import Path
 from typing import Any
 
 from kerasnets.errors import InputError
-from kerasnets.training.config import TrainConfig, check_keys
-from pipelines.dataset_names import split_kind
+from kerasnets.training.config import PLACE_FIELDS, TrainConfig, check_keys, load_config
+from pipelines.dataset_names import split_kind, whole_path
 
 # What `--arch best` and `--arch worst` stand for; a data set that is not listed uses the first line.
 _BEST = {"": "speednet"}
@@ -80,6 +81,7 @@ def _batches_of(batch_size: int) -> dict[str, Any]:
 _BY_ARCH = {
     "speednet": _SPEEDNET,
     "cifarnet": _CIFARNET,
+    "blocks": _CIFARNET,  # which it is, with its defaults
     "resblocks": _CIFARNET,
     "tinynet": _TINYNET,
     "tinynet_deep": _TINYNET,
@@ -123,9 +125,68 @@ _BY_BOTH = {
     },
 }
 
+# `--arch search:PATH` stands for the winner of a search, whose settings lie in this file of its folder.
+SEARCH = "search:"
+BEST_FILE = "best.yaml"
+# Of a run or of the images that the search has read, and no finding of it.
+_NOT_FOUND = (*PLACE_FIELDS, "seed", "validation", "limit_train", "early_stopping", "test_curve", "max_bad")
+_READING = ("image_size", "resize", "channels", "normalization", "normalization_mean", "normalization_std")
+# Heights in pixels, by which lengths in pixels are carried from one data set to another.
+_SIDES = {"digits": 8, "mnist": 28, "fashion_mnist": 28, "cifar10": 32, "cifar100": 32, "tiny_imagenet": 64}
+
+
+def read_best(path: str | Path) -> TrainConfig:
+    """Reads the settings of a search's winner.
+
+    Args:
+        path: Folder of a search, or its ``best.yaml``.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    file = Path(path).expanduser()
+    file = file / BEST_FILE if file.is_dir() else file
+    if not str(path) or not file.is_file():
+        raise InputError(
+            f"{SEARCH}PATH must name the folder of a search that has a winner, or its {BEST_FILE}. Received: "
+            f"{str(path)!r}, which has none. kerasnets-search writes it."
+        )
+    config = load_config(file)
+    if config.arch in ("best", "worst") or config.arch.startswith(SEARCH):
+        raise InputError(f"{file} must name a network as arch. Received: {config.arch!r}.")
+    return config
+
+
+def _found_by(path: str, dataset: str, image_size: int | None) -> dict[str, Any]:
+    """The winner's network and settings for a data set, whose images may not be those of the search."""
+    best = read_best(path)
+    settings = {name: value for name, value in best.to_dict().items() if name not in ("dataset", *_NOT_FOUND)}
+    if whole_path(dataset) != whole_path(best.dataset):
+        settings = {name: value for name, value in settings.items() if name not in _READING}
+        if best.normalization != "given":
+            settings["normalization"] = best.normalization
+        old, new = (size or _SIDES.get(name) for size, name in ((best.image_size, best.dataset), (image_size, dataset)))
+        scale = new / old if old and new else 1.0
+        settings |= {name: _scaled(settings[name], scale) for name in ("crop_padding", "cutout")}
+        # Sizes of images, unlike the lengths above, do not fit where the images may be smaller.
+        sizes = [[_scaled(size, scale), share] for size, share in best.early_sizes]
+        settings["early_sizes"] = sizes if old and new else []
+    # All of it mirrors.
+    return settings | ({"tta": "none"} if dataset in _WRITTEN_DIGITS else {})
+
+
+def _scaled(pixels: float, scale: float) -> int:
+    return max(1, round(pixels * scale)) if pixels else 0
+
 
 def resolve_arch(dataset: str, arch: str) -> str:
-    """Returns the network that `best` or `worst` stands for on this data set; any other name as it is."""
+    """Returns the network that `best`, `worst` or `search:PATH` stands for on this data set; any other as it is.
+
+    Raises:
+        InputError: There is no winner of a search at that path.
+    """
+    if str(arch).startswith(SEARCH):
+        return read_best(arch.removeprefix(SEARCH)).arch
     table = {"best": _BEST, "worst": _WORST}.get(arch)
     return arch if table is None else table.get(dataset, table[""])
 
@@ -135,18 +196,22 @@ def recipe(dataset: str, arch: str = "best", **overrides: Any) -> TrainConfig:
 
     Args:
         dataset: Name of a data set, such as ``"cifar10"``.
-        arch: Name of a network, or ``"best"`` or ``"worst"``.
+        arch: Name of a network, or ``"best"`` or ``"worst"``, or ``"search:PATH"`` for the network and settings that a
+            search has found, where PATH is its folder or its ``best.yaml``.
         **overrides: Fields of `TrainConfig` to set otherwise.
 
     Raises:
-        InputError: An override is not a field, or is out of its range.
+        InputError: An override is not a field, or is out of its range, or there is no winner of a search at that path.
     """
     if not isinstance(dataset, str) or not dataset:
         raise InputError(f"dataset must be a name such as cifar10. Received: {dataset!r}.")
     check_keys(overrides)
-    arch = resolve_arch(dataset, arch)
-    settings = _BY_ARCH.get(arch, {}) | (_BY_DATASET.get(dataset, {}) if arch in ("cifarnet", "resblocks") else {})
-    settings = settings | (_BY_KIND.get(arch, {}) if split_kind(dataset)[0] else _BY_BOTH.get((dataset, arch), {}))
+    if str(arch).startswith(SEARCH):
+        settings = _found_by(arch.removeprefix(SEARCH), dataset, overrides.get("image_size"))
+    else:
+        arch = resolve_arch(dataset, arch)
+        settings = _BY_ARCH.get(arch, {}) | (_BY_DATASET.get(dataset, {}) if _BY_ARCH.get(arch) is _CIFARNET else {})
+        settings = settings | (_BY_KIND.get(arch, {}) if split_kind(dataset)[0] else _BY_BOTH.get((dataset, arch), {}))
     if dataset in _WRITTEN_DIGITS:
         settings = settings | {"flip": "none"}
     return TrainConfig(**({"dataset": dataset, "arch": arch} | settings | overrides))

@@ -27,7 +27,8 @@ class TrainConfig:
 
     Attributes:
         dataset: Name of a data set, such as cifar10 or digits, or folder:PATH, csv:FILE, npz:FILE or tfds:NAME.
-        arch: Name of a network; best and worst stand for the networks that the recipes name for this data set.
+        arch: Name of a network; best and worst stand for the networks that the recipes name for this data set,
+            search:PATH for the network and settings that a search has found, PATH being its folder.
         arch_options: The network's own options, such as activation or width.
         data_dir: Folder that holds the data set; without it the usual places are searched.
         image_size: Height and width that all images are brought to; without it the data set's own, and 64 for image

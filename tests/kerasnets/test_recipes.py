@@ -1,11 +1,13 @@
 """The recipes are those of the published reports, and every one fits its network."""
 
+import re
+
 import pytest
 
 from kerasnets.errors import InputError
 from kerasnets.models.names import MODEL_NAMES
-from kerasnets.recipes import recipe, resolve_arch
-from kerasnets.training.config import TrainConfig
+from kerasnets.recipes import read_best, recipe, resolve_arch
+from kerasnets.training.config import TrainConfig, config_to_yaml
 
 
 @pytest.mark.parametrize(
@@ -125,3 +127,82 @@ def test_what_a_user_owns_is_varied_more():
     # Few images are soon known by heart: 1,000 of ten classes gave 60 % on the images alone with it, 52 % without.
     assert settings("folder:/home/me/pets", "best", "policy", "tta") == ("trivialaugment", "flip")
     assert settings("cifar10", "best", "policy") == ("none",)
+
+
+@pytest.fixture
+def winner_of(tmp_path):
+    """Makes the folder of a search with a winner of these settings; its name as an arch comes back."""
+
+    def make(dataset="cifar10", name="search", **settings):
+        folder = tmp_path / name
+        folder.mkdir()
+        config = TrainConfig(dataset=dataset, arch="boringnet", arch_options={"activation": "relu"}, **settings)
+        (folder / "best.yaml").write_text("# a word\n" + config_to_yaml(config))
+        return f"search:{folder}"
+
+    return make
+
+
+def test_the_winner_of_a_search_brings_network_and_settings(winner_of):
+    found = {"epochs": 7, "optimizer": "adamw", "learning_rate": 0.003, "flip": "random", "image_size": 24}
+    arch = winner_of(**found, seed=5, output="trials", threads=1, data_dir="/data", validation=0.1, limit_train=99)
+    expected = TrainConfig(dataset="cifar10", arch="boringnet", arch_options={"activation": "relu"}, **found)
+    assert recipe("cifar10", arch) == expected == recipe("cifar10", f"{arch}/best.yaml")
+    assert resolve_arch("cifar10", arch) == "boringnet"
+    assert recipe("cifar10", arch, epochs=2, seed=3) == expected.replace(epochs=2, seed=3)
+
+
+def test_a_winner_on_another_data_set_is_fitted_to_its_images(winner_of):
+    pixels = {"crop_padding": 4, "cutout": 12, "early_sizes": [[16, 0.3], [24, 0.6]]}
+    given = {"normalization": "given", "normalization_mean": [0.5] * 3, "normalization_std": [0.2] * 3}
+    arch = winner_of(flip="random", tta="flip", channels=3, resize="pad", **pixels, **given)
+    config = recipe("digits", arch)
+    assert (config.crop_padding, config.cutout, config.early_sizes) == (1, 3, [[4, 0.3], [6, 0.6]])
+    assert (config.flip, config.tta, config.normalization, config.normalization_mean) == (
+        "none",
+        "none",
+        "dataset",
+        None,
+    )
+    assert (config.channels, config.resize) == (None, "squash")
+    larger = recipe("tiny_imagenet", arch)
+    assert (larger.crop_padding, larger.cutout, larger.flip, larger.tta) == (8, 24, "random", "flip")
+    assert recipe("tiny_imagenet", arch, image_size=32).cutout == 12
+    own = recipe("folder:/pets", arch)  # of a size that is not known
+    assert (own.crop_padding, own.cutout, own.early_sizes) == (4, 12, [])
+
+
+def test_the_same_folder_of_images_is_the_same_data_set(winner_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arch = winner_of(dataset=f"folder:{tmp_path / 'pets'}", early_sizes=[[16, 0.3]], image_size=32)
+    assert recipe("folder:pets", arch).early_sizes == [[16, 0.3]]
+    assert recipe("folder:others", arch).image_size is None
+
+
+def test_a_winner_that_smooths_nothing_stays_without_padding(winner_of):
+    assert recipe("digits", winner_of(normalization="half")).crop_padding == 0
+    assert recipe("digits", winner_of(name="b", normalization="half")).normalization == "half"
+
+
+@pytest.mark.parametrize("path", ["", "nowhere", "no\nwhere"])
+def test_a_search_without_a_winner(tmp_path, path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for ask in (lambda: recipe("digits", f"search:{path}"), lambda: resolve_arch("digits", f"search:{path}")):
+        with pytest.raises(
+            InputError, match="search:PATH must name the folder of a search that has a winner"
+        ) as caught:
+            ask()
+        assert f"Received: {path!r}, which has none" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_winner_must_be_a_network(tmp_path):
+    file = tmp_path / "best.yaml"
+    for arch in ("best", "search:elsewhere"):
+        file.write_text(f"dataset: digits\narch: {arch}\n")
+        message = f"{re.escape(str(file))} must name a network as arch. Received: '{arch}'"
+        with pytest.raises(InputError, match=message):
+            read_best(file)
+    file.write_text("dataset: digits\narch: lazynet\nepoch: 3\n")
+    with pytest.raises(InputError, match=f"{re.escape(str(file))}: Unknown setting 'epoch'"):
+        read_best(tmp_path)

@@ -60,6 +60,26 @@ def test_a_later_file_wins_over_an_earlier_one_and_the_word_over_both(tmp_path):
     assert config == recipe("mnist", epochs=2, seed=5)
 
 
+@pytest.fixture
+def search():
+    """The folder of a search on the digits that has found boringnet."""
+    Path("found").mkdir()
+    options = {"activation": "relu"}
+    found = recipe("digits", "boringnet", arch_options=options, epochs=2, batch_size=50, validation=0.1)
+    Path("found/best.yaml").write_text(config_to_yaml(found))
+    return "search:found"
+
+
+def test_the_winner_of_a_search_is_a_network_with_its_settings(search):
+    expected = recipe("digits", "boringnet", arch_options={"activation": "relu"}, epochs=2, batch_size=50)
+    assert config_of("digits", "--arch", search) == expected
+    assert config_of("digits", f"--arch={search}", "--epochs", "4") == expected.replace(epochs=4)
+    changed = config_of("digits", "--arch", search, "--arch-options.activation", "none")
+    assert changed == expected.replace(arch_options={"activation": "none"})
+    Path("mine.yaml").write_text(f"arch: {search}\nepochs: 7\n")
+    assert config_of("digits", "--config", "mine.yaml") == expected.replace(epochs=7)
+
+
 def test_the_printed_config_repeats_the_run(capsys):
     words = [
         "digits",
@@ -116,6 +136,8 @@ MISTAKES = {
     "": "A data set must be named. Received: none. Known: cifar10, cifar100, digits,",
     "cifar01": "tiny_imagenet, folder:PATH, csv:FILE, npz:FILE, tfds:NAME. Did you mean 'cifar10'?",
     "digits --arch cifrnet": "Did you mean 'cifarnet'?",
+    "digits --arch search:nowhere": "search:PATH must name the folder of a search that has a winner, or its best.yaml.",
+    "digits --arch search:": "Received: '', which has none.",
     "digits --epoch 3": "Unknown flag --epoch. Did you mean --epochs?",
     "--epoch 3 digits": "Unknown flag --epoch. Did you mean --epochs?",
     "digits mnist": "Nothing more was expected. Received: 'mnist'.",
@@ -272,3 +294,12 @@ def test_the_installed_command_is_this_one():
         2,
         "kerasnets-train: error: Unknown flag --epoch. Did you mean --epochs?\n",
     )
+
+
+def test_a_run_of_a_winner_names_its_network_and_not_the_search(search, capsys, tmp_path):
+    assert main(["digits", "--arch", search, "--epochs", "1", "--limit-train", "200", "--json"]) == 0
+    run = tmp_path / json.loads(capsys.readouterr().out)["run"]
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["arch"], config["arch_options"], config["batch_size"]) == ("boringnet", {"activation": "relu"}, 50)
+    assert run.name.startswith("boringnet-s0-")
+    assert "search:" not in (run / "config.yaml").read_text()

@@ -1,10 +1,12 @@
 """Flags: how every command reads its command line, and the one line it answers to a mistake."""
 
 import argparse
+import dataclasses
 import difflib
+import inspect
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsonargparse
@@ -19,6 +21,9 @@ _KINDS = {
     type(None): "null",
     Any: "any value",
 }
+# A field and its text under "Attributes:", where the text may go on in deeper lines.
+_ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+_METAVARS = {int: "N", int | None: "N", float: "X", float | None: "X", bool: "true|false", list[float] | None: "LIST"}
 
 
 class _HelpFormatter(jsonargparse.DefaultHelpFormatter):
@@ -43,6 +48,30 @@ def new_parser(command: str, usage: str, description: str, epilog: str = "") -> 
         allow_abbrev=False,
         print_config=None,
     )
+
+
+def field_helps(kind: type) -> dict[str, str]:
+    """What each field of a dataclass is for, by name, as its docstring says under "Attributes:"."""
+    return {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(inspect.getdoc(kind))}
+
+
+def add_fields(
+    parser: jsonargparse.ArgumentParser, kind: type, defaults: Mapping[str, Any], metavars: Mapping[str, str]
+) -> None:
+    """Adds one flag for each field of a dataclass, with the help that its docstring gives.
+
+    Args:
+        parser: Takes the flags.
+        kind: The dataclass.
+        defaults: Of the flags; a field that is missing here has none.
+        metavars: What stands for the value in the help, where the type does not say.
+    """
+    helps, hints = field_helps(kind), typing.get_type_hints(kind)
+    for name in (field.name for field in dataclasses.fields(kind)):
+        flag = {"type": hints[name], "default": defaults.get(name), "help": helps[name]}
+        if typing.get_origin(hints[name]) is not typing.Literal:  # whose choices are shown in its place
+            flag["metavar"] = metavars.get(name) or _METAVARS.get(hints[name], "NAME")
+        parser.add_argument("--" + name.replace("_", "-"), **flag)
 
 
 def parse(parser: jsonargparse.ArgumentParser, argv: Sequence[str]) -> jsonargparse.Namespace:

@@ -1,17 +1,14 @@
 """`kerasnets-train`: start a run from flags, a configuration file and the recipe; resume one; list the networks."""
 
 import dataclasses
-import inspect
-import re
 import sys
-import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonargparse
 
-from kerasnets.cli.arguments import has_flag, new_parser, parse, with_dashes
+from kerasnets.cli.arguments import add_fields, field_helps, has_flag, new_parser, parse, with_dashes
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.cli.read_source import read_source
@@ -29,11 +26,8 @@ COMMAND = "kerasnets-train"
 USAGE = f"{COMMAND} DATASET [flags] | --resume RUN | --list-archs [PATTERN]"
 # Whose recipe --help shows while no data set is named.
 EXAMPLE_DATASET = "cifar10"
-# A field and its text under "Attributes:", where the text may go on in deeper lines.
-ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 CONFIG_HELP = "YAML file with any of these settings; flags win over it."
-METAVARS = {int: "N", int | None: "N", float: "X", float | None: "X", bool: "true|false", list[float] | None: "LIST"}
-METAVARS |= {"data_dir": "DIR", "output": "DIR", "max_time": "TIME", "devices": "DEVICES", "arch_options": "MAPPING"}
+METAVARS = {"data_dir": "DIR", "output": "DIR", "max_time": "TIME", "devices": "DEVICES", "arch_options": "MAPPING"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,18 +114,12 @@ def _parser(defaults: TrainConfig) -> jsonargparse.ArgumentParser:
     """A parser with one flag for each field of `TrainConfig`."""
     about = f"Train a network on a data set. Defaults shown: the recipe of {defaults.dataset} with {defaults.arch}."
     parser = new_parser(COMMAND, USAGE, about, _options_help(defaults.arch))
-    helps = {name: " ".join(text.split()) for name, text in ATTRIBUTE.findall(inspect.getdoc(TrainConfig))}
-    hints = typing.get_type_hints(TrainConfig)
+    about_word = f"{field_helps(TrainConfig)['dataset']} Or --dataset."
     # A word of its own, since argparse lets an absent positional undo what --config says under the same name.
-    parser.add_argument("word", metavar="DATASET", type=str | None, nargs="?", help=f"{helps['dataset']} Or --dataset.")
+    parser.add_argument("word", metavar="DATASET", type=str | None, nargs="?", help=about_word)
     parser.add_argument("--config", metavar="FILE", action=jsonargparse.ActionConfigFile, help=CONFIG_HELP)
     _add_actions(parser)
-    for name in (field.name for field in dataclasses.fields(TrainConfig)):
-        default = None if name == "dataset" else getattr(defaults, name)
-        kind = {"type": hints[name], "default": default, "help": helps[name]}
-        if typing.get_origin(hints[name]) is not typing.Literal:  # whose choices are shown in its place
-            kind["metavar"] = METAVARS.get(name) or METAVARS.get(hints[name], "NAME")
-        parser.add_argument("--" + name.replace("_", "-"), **kind)
+    add_fields(parser, TrainConfig, dataclasses.asdict(defaults) | {"dataset": None}, METAVARS)
     return parser
 
 

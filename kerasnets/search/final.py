@@ -1,0 +1,120 @@
+"""The winner, trained again on all training images with seeds of its own, and what that gives on the test images."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnets.runs.files import write_json_atomic
+from kerasnets.search.config import SearchConfig
+from kerasnets.search.trial import TrialRecord
+from kerasnets.studies.cells import Cell
+from kerasnets.studies.results import CellResult
+from kerasnets.training.config import TrainConfig, config_from_dict
+
+# Starting a process, reading the data, compiling and evaluating, beside the training itself.
+_SECONDS_BESIDE = 20.0
+# Where the time is short, the search and the final training share it alike.
+_MOST_OF_THE_TIME = 0.5
+
+
+def final_config(config: SearchConfig, winner: TrainConfig) -> TrainConfig:
+    """The winner's run on all training images: the same, but for validation and the limit of the trials."""
+    return winner.replace(validation=0.0, limit_train=None, threads=0, seed=config.seed + 1)
+
+
+def final_seconds(config: SearchConfig, best: TrialRecord | None, train_images: int, at_a_time: int) -> float:
+    """Estimates what the final training of all seeds takes, by the speed of the trial.
+
+    Args:
+        config: The search.
+        best: The record of the winner so far; None if there is none yet.
+        train_images: Training images without any limit.
+        at_a_time: Runs side by side.
+    """
+    if best is None or not config.final_seeds:
+        return 0.0
+    rounds = math.ceil(config.final_seeds / max(1, at_a_time))
+    if config.unit == "seconds":
+        return rounds * (best.budget + _SECONDS_BESIDE)
+    if not best.images_per_second:
+        return rounds * _SECONDS_BESIDE
+    return rounds * (config.epochs * train_images / best.images_per_second + _SECONDS_BESIDE)
+
+
+def reserve(config: SearchConfig, max_seconds: float, needed: float) -> float:
+    """How much of the time the final training is left: what it needs, but not more than half of all."""
+    return min(needed, _MOST_OF_THE_TIME * max_seconds) if config.final_seeds else 0.0
+
+
+def final_cells(
+    config: SearchConfig, winner: TrainConfig, path: Path, seconds_left: float | None, needed: float, at_a_time: int
+) -> list[Cell]:
+    """The final runs, one for each seed, the same ones again in a later call.
+
+    Args:
+        config: The search.
+        winner: The winner's trial.
+        path: Folder of the final runs.
+        seconds_left: Time that is left for all of them; None if it does not matter.
+        needed: Time that they are going to need. If it is more, each gets its share, and its schedule is planned to
+            end by then.
+        at_a_time: Runs side by side.
+    """
+    base = final_config(config, winner)
+    plan = _read_plan(path / "plan.json")
+    if plan is not None and plan.replace(max_time=base.max_time) == base:
+        base = plan
+    elif config.unit == "epochs" and seconds_left is not None and needed > seconds_left:
+        rounds = math.ceil(config.final_seeds / max(1, at_a_time))
+        share = max(5.0, seconds_left / rounds - _SECONDS_BESIDE)
+        base = base.replace(max_time=f"{share:.0f}s")
+    path.mkdir(parents=True, exist_ok=True)
+    write_json_atomic(path / "plan.json", base.to_dict())
+    return [
+        Cell(setting="winner", config=base.replace(seed=config.seed + 1 + number))
+        for number in range(config.final_seeds)
+    ]
+
+
+def _read_plan(file: Path) -> TrainConfig | None:
+    try:
+        return config_from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
+    """What the final runs give on the test images, each of which has seen them once; None while none is finished.
+
+    The interval is that of the mean over seeds, Student's t at 95 %; of a single run it is that of its test images.
+    """
+    finished = [result for result in results if result.status == "finished" and result.summary.get("test")]
+    if not finished:
+        return None
+    tests = [result.summary["test"] for result in finished]
+    accuracies = [test["accuracy"] for test in tests]
+    mean = float(np.mean(accuracies))
+    if len(accuracies) == 1:
+        interval, deviation = list(tests[0]["interval"]), None
+    else:
+        from scipy import stats
+
+        deviation = float(np.std(accuracies, ddof=1))
+        half = float(stats.t.ppf(0.975, len(accuracies) - 1)) * deviation / math.sqrt(len(accuracies))
+        interval = [mean - half, mean + half]
+    return {
+        "seeds": [result.cell.seed for result in finished],
+        "accuracies": accuracies,
+        "n": tests[0]["n"],
+        "mean": mean,
+        "standard_deviation": deviation,
+        "interval": interval,
+        "selection": tests[0]["selection"],
+        "seconds": [result.summary["seconds"]["total"] for result in finished],
+        "max_time": finished[0].cell.config.max_time,
+        "runs": [str(result.path) for result in finished],
+    }

@@ -1,0 +1,88 @@
+import pytest
+
+from kerasnets.search.config import SearchConfig
+from kerasnets.search.final import final_cells, final_config, final_seconds, reserve, test_result
+from kerasnets.search.trial import TrialRecord
+from kerasnets.studies.cells import Cell
+from kerasnets.studies.results import CellResult
+from kerasnets.training.config import TrainConfig
+
+test_result.__test__ = False
+
+WINNER = TrainConfig(dataset="digits", arch="lazynet", epochs=9, validation=0.2, limit_train=500, seed=4, threads=1)
+BEST = TrialRecord(trial="1", run="trials/1", status="completed", score=0.9, budget=9, images_per_second=100.0)
+
+
+def search(**settings) -> SearchConfig:
+    return SearchConfig(**({"dataset": "digits", "seed": 4, "validation": 0.2, "limit_train": 500} | settings))
+
+
+def test_the_final_run_has_all_training_images():
+    config = final_config(search(), WINNER)
+    assert (config.validation, config.limit_train, config.threads, config.seed) == (0.0, None, 0, 5)
+    assert config.arch == "lazynet"
+    assert config.epochs == 9
+
+
+def test_the_time_of_the_final_training_is_estimated_from_the_trial():
+    # 9 epochs of 1,000 images at 100 a second are 90 s, and 20 s beside it.
+    assert final_seconds(search(), BEST, 1000, 1) == pytest.approx(3 * 110)
+    assert final_seconds(search(), BEST, 1000, 2) == pytest.approx(2 * 110)
+    assert final_seconds(search(final_seeds=0), BEST, 1000, 1) == 0
+    assert final_seconds(search(), None, 1000, 1) == 0
+
+
+def test_at_most_half_of_the_time_is_kept_for_it():
+    assert reserve(search(), 1000, 300) == 300
+    assert reserve(search(), 1000, 900) == 500
+    assert reserve(search(final_seeds=0), 1000, 900) == 0
+
+
+def test_each_seed_is_a_run_of_its_own(tmp_path):
+    cells = final_cells(search(), WINNER, tmp_path, None, 330, 1)
+    assert [cell.seed for cell in cells] == [5, 6, 7]
+    assert len({cell.key for cell in cells}) == 3
+    assert not any(cell.config.max_time for cell in cells)
+
+
+def test_a_short_time_is_shared_out_and_stays_the_same_in_a_later_call(tmp_path):
+    first = final_cells(search(), WINNER, tmp_path, 180, 330, 1)
+    assert {cell.config.max_time for cell in first} == {"40s"}  # 60 s each, 20 of them beside the training
+    later = final_cells(search(), WINNER, tmp_path, 5, 330, 1)
+    assert later == first
+
+
+def test_another_winner_has_runs_of_its_own(tmp_path):
+    first = final_cells(search(), WINNER, tmp_path, 180, 330, 1)
+    other = final_cells(search(), WINNER.replace(learning_rate=0.2), tmp_path, 240, 330, 1)
+    assert {cell.config.max_time for cell in other} == {"60s"}
+    assert not {cell.key for cell in first} & {cell.key for cell in other}
+
+
+def test_a_damaged_plan_is_made_anew(tmp_path):
+    (tmp_path / "plan.json").write_text("{")
+    assert len(final_cells(search(), WINNER, tmp_path, None, 330, 1)) == 3
+
+
+class Finished(CellResult):
+    def __init__(self, accuracy, seed):
+        super().__init__(cell=Cell(setting="winner", config=WINNER.replace(seed=seed)), path=None, status="finished")
+        test = {"accuracy": accuracy, "n": 100, "interval": [0.1, 0.9], "selection": "last epoch"}
+        self.__dict__["summary"] = {"test": test, "seconds": {"total": 3.0}}
+
+
+def test_the_mean_over_seeds_has_students_interval():
+    result = test_result([Finished(0.90, 5), Finished(0.92, 6), Finished(0.94, 7)])
+    assert result["mean"] == pytest.approx(0.92)
+    assert result["standard_deviation"] == pytest.approx(0.02)
+    # t at 97.5 % with two degrees of freedom is 4.3027.
+    assert result["interval"] == pytest.approx([0.92 - 4.3027 * 0.02 / 3**0.5, 0.92 + 4.3027 * 0.02 / 3**0.5], rel=1e-4)
+    assert result["seeds"] == [5, 6, 7]
+
+
+def test_a_single_run_has_the_interval_of_its_images():
+    assert test_result([Finished(0.9, 5)])["interval"] == [0.1, 0.9]
+
+
+def test_without_a_finished_run_there_is_no_result():
+    assert test_result([CellResult(cell=Cell(setting="winner", config=WINNER), path=None, status="diverged")]) is None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import keras
 
 from kerasnets.errors import InputError, closest
+from kerasnets.models.blocks import blocks
 from kerasnets.models.cifarnet import cifarnet, tinynet, tinynet_deep
 from kerasnets.models.fully_connected import boringnet, lazynet, scratch_mlp
 from kerasnets.models.lenet import coolnet_v7, coolnet_v10, lenet_bn
@@ -28,6 +29,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "tinynet": tinynet,
     "tinynet_deep": tinynet_deep,
     "speednet": speednet,
+    "blocks": blocks,
 }
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

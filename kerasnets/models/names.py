@@ -1,7 +1,10 @@
 """What networks there are, where each comes from, and what options it has; imports no TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from kerasnets.models.block_text import read_hidden, read_stages
 
 SMALLEST_SIDE = 8
 
@@ -14,12 +17,16 @@ class Option:
         default: The value if none is given; its type is the option's type (a whole number passes for a float).
         choices: The allowed values, if they can be listed.
         minimum: The least allowed number.
+        maximum: The largest.
+        read: For a text that is no choice: reads it, and raises `InputError` where it cannot be read.
         help: What it changes, in one line.
     """
 
     default: bool | int | float | str
     choices: tuple[str, ...] = ()
     minimum: float | None = None
+    maximum: float | None = None
+    read: Callable[[str], Any] | None = None
     help: str
 
 
@@ -47,6 +54,10 @@ class Facts:
 
 _CIFAR10 = {"image_shape": (32, 32, 3), "num_classes": 10}
 _TINY_IMAGENET = {"image_shape": (64, 64, 3), "num_classes": 200}
+
+_ACTIVATIONS = ("none", "relu", "leaky_relu", "silu")
+_NORMALIZATIONS = ("none", "batch", "batch_no_scale")
+BLOCKS_STAGES = "64 128 max2, 128 128 256 max2, 256 max2, 256 256 max4"
 
 MODEL_FACTS: dict[str, Facts] = {
     "lazynet": Facts(source="report coolnet-cpu, LazyNet", flops_per_image=61_440, **_CIFAR10),
@@ -99,6 +110,31 @@ MODEL_FACTS: dict[str, Facts] = {
                 default=64, minimum=1, help="filters of the first group; the other two have four times as many"
             ),
             "depth": Option(default=2, minimum=2, help="convolutions in a group; from 3 on with a shortcut"),
+        },
+    ),
+    "blocks": Facts(
+        source="our own, for the search",
+        flops_per_image=569_775_104,
+        **_CIFAR10,
+        options={
+            "stages": Option(
+                default=BLOCKS_STAGES, read=read_stages, help="the trunk, such as '64 max2, 128 k5 skip2 max2'"
+            ),
+            "stem": Option(default="none", choices=("none", "whitening"), help="a frozen first convolution"),
+            "normalization": Option(default="batch", choices=_NORMALIZATIONS, help="after convolutions"),
+            "activation": Option(default="relu", choices=_ACTIVATIONS, help="after normalisations"),
+            "head": Option(default="flatten", choices=("flatten", "average", "max"), help="makes features of maps"),
+            "hidden": Option(default="", read=read_hidden, help="units of hidden linear layers, such as '512 500'"),
+            "hidden_normalization": Option(default="none", choices=_NORMALIZATIONS, help="after hidden layers"),
+            "hidden_activation": Option(default="relu", choices=_ACTIVATIONS, help="after hidden layers"),
+            "dropout": Option(default=0.0, minimum=0.0, maximum=0.95, help="before every linear layer"),
+            "convolution_bias": Option(default=True, help="whether convolutions have a bias"),
+            "logits_bias": Option(default=False, help="whether the last linear layer has a bias"),
+            "initializer": Option(
+                default="uniform", choices=("uniform", "normal", "identity"), help="how weights begin"
+            ),
+            "initial_stddev": Option(default=0.1, minimum=0.0, help="standard deviation of initial kernels (normal)"),
+            "l2": Option(default=0.0, minimum=0.0, help="strength s of the penalty s * sum(kernel ** 2)"),
         },
     ),
 }

@@ -68,17 +68,35 @@ def check_image_shape(name: str, image_shape: Sequence[int], num_classes: int) -
 
 
 def _checked(name: str, option: str, fact: Option, value: Any) -> Any:
+    if fact.read:
+        return _read(name, option, fact, value)
     if fact.choices:
         valid, expected = value in fact.choices, f"one of {', '.join(fact.choices)}"
     elif isinstance(fact.default, bool):
         valid, expected = isinstance(value, bool), "true or false"
     else:
         whole = isinstance(fact.default, int)
-        expected = f"a {'whole ' if whole else ''}number of at least {fact.minimum}"
+        upper = "" if fact.maximum is None else f" and at most {fact.maximum}"
+        expected = f"a {'whole ' if whole else ''}number of at least {fact.minimum}{upper}"
         valid = (_is_whole(value) or (not whole and isinstance(value, float))) and fact.minimum <= value < float("inf")
+        valid = valid and (fact.maximum is None or value <= fact.maximum)
     if not valid:
         raise InputError(f"Option {option!r} of model {name!r} must be {expected}. Received: {value!r}.")
     return type(fact.default)(value)
+
+
+def _read(name: str, option: str, fact: Option, value: Any) -> str:
+    # A command line and YAML take a text that is one number for the number.
+    if not isinstance(value, str) and not _is_whole(value):
+        raise InputError(
+            f"Option {option!r} of model {name!r} must be a text. Received: {value!r}. Put it into quotes."
+        )
+    text = " ".join(str(value).split())
+    try:
+        fact.read(text)
+    except InputError as error:
+        raise InputError(f"Option {option!r} of model {name!r}: {error}") from None
+    return text
 
 
 def _is_whole(value: Any) -> bool:

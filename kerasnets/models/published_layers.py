@@ -51,8 +51,14 @@ def leaky_relu(inputs):
 
 def max_pool(inputs, window: int):
     """Max pooling without overlap by a window of at most the map; rows and columns left over at the end are dropped."""
-    windows = tuple(min(window, side) for side in inputs.shape[1:3])
+    windows = pool_windows(inputs, window)
     return inputs if windows == (1, 1) else keras.layers.MaxPooling2D(windows)(inputs)
+
+
+def pool_windows(inputs, window: int) -> tuple[int, int]:
+    """Height and width of a pooling window, each at most that of the map; 1 and 1 where nothing is left to pool."""
+    height, width = inputs.shape[1:3]
+    return min(window, height), min(window, width)
 
 
 def linear(inputs, units: int):

@@ -19,6 +19,7 @@ VARIANTS = [(name, {}) for name in MODEL_NAMES] + [
     ("scratch_mlp", {"width": 5, "l2": 0.01}),
     ("tiny_leaky", {"batch_norm": False, "output": "probabilities"}),
     ("speednet", {"width": 8, "depth": 3}),
+    ("blocks", {"stages": "8 k5 wide bare res2 act mean2, 16 skip2 max2", "stem": "whitening", "dropout": 0.1}),
 ]
 IMAGES = np.random.default_rng(0).normal(size=(8, 16, 16, 3)).astype("float32")
 LABELS = np.arange(8) % 3

@@ -16,6 +16,11 @@ def test_defaults_are_written_out_in_order():
     assert check_options("cifarnet", {}) == {}
 
 
+def test_a_text_of_one_number_may_come_as_the_number():
+    checked = check_options("blocks", {"hidden": 512, "stages": " 64  max2,\n128 "})
+    assert (checked["hidden"], checked["stages"]) == ("512", "64 max2, 128")
+
+
 def test_a_whole_number_passes_for_a_float():
     checked = check_options("scratch_mlp", {"l2": 1, "width": 30})
     assert checked == {"width": 30, "initial_stddev": 0.1, "l2": 1.0}
@@ -42,6 +47,15 @@ def test_a_whole_number_passes_for_a_float():
         ("scratch_mlp", {"l2": "0.1"}, r"must be a number of at least 0\.0\. Received: '0\.1'"),
         ("scratch_mlp", {"l2": float("nan")}, r"must be a number of at least 0\.0\. Received: nan"),
         ("scratch_mlp", {"l2": float("inf")}, r"must be a number of at least 0\.0\. Received: inf"),
+        ("blocks", {"dropout": 0.96}, r"must be a number of at least 0\.0 and at most 0\.95\. Received: 0\.96"),
+        (
+            "blocks",
+            {"stages": ["64"]},
+            r"'stages' of model 'blocks' must be a text\. Received: \['64'\]\. Put it into quotes",
+        ),
+        ("blocks", {"stages": True}, r"'stages' of model 'blocks' must be a text\. Received: True"),
+        ("blocks", {"stages": "64 maxx"}, r"Option 'stages' of model 'blocks': stages must be .* Received: 'maxx'"),
+        ("blocks", {"hidden": "a"}, r"Option 'hidden' of model 'blocks': hidden must be whole numbers"),
     ],
 )
 def test_a_wrong_name_or_option_is_refused(name, options, message):

@@ -11,7 +11,7 @@ __all__ = ["for_all_images", "read_best", "write_best"]
 
 # Of a trial, and not of what it has found: where it ran, and what it was held against.
 _OF_THE_TRIAL = ("validation", "limit_train", "early_stopping", "test_curve")
-_KNOWN = ("search", "trial", "trials", "val_accuracy")
+_SIZES = {"weights": "weights", "flops": "FLOPs an image"}
 
 
 def for_all_images(config: TrainConfig) -> TrainConfig:
@@ -30,8 +30,9 @@ def write_best(search_folder: str | Path, config: TrainConfig, facts: dict[str, 
     Args:
         search_folder: Folder of the search.
         config: Of the winner's trial; see `for_all_images` for what is changed.
-        facts: Where it comes from, for the head of the file: ``search`` (its name), ``trial``, ``trials`` (of how many
-            completed ones it is the best) and ``val_accuracy``; any other gets a line of its own. All may be missing.
+        facts: Where it comes from, for the head of the file: ``search`` (its name), ``objective``, ``trials`` (of how
+            many completed ones it is the best) and, as in its `TrialRecord`, ``trial``, ``score``, ``val_accuracy``,
+            ``weights`` and ``flops``. Each may be missing, and others are not used.
 
     Returns:
         The file.
@@ -50,8 +51,10 @@ def _head(path: Path, facts: dict[str, Any]) -> list[str]:
     many = f", of {facts['trials']} that were completed" if "trials" in facts else ""
     lines = [f"The best of search {facts.get('search', path.absolute().parent.name)}{trial}{many}."]
     if facts.get("val_accuracy") is not None:
-        lines.append(
-            f"Validation accuracy {100 * facts['val_accuracy']:.2f} %, which is optimistic: it was chosen by it."
-        )
-    lines += [f"{name}: {value}" for name, value in facts.items() if name not in _KNOWN and value is not None]
+        share = f"{100 * facts['val_accuracy']:.2f} %"
+        lines.append(f"Validation accuracy {share}, which is optimistic: it was chosen by it.")
+    if facts.get("objective") is not None and facts.get("score") is not None:
+        lines.append(f"Score {facts['score']:.4f} by {facts['objective']}.")
+    sizes = [f"{facts[name]:,} {word}" for name, word in _SIZES.items() if facts.get(name) is not None]
+    lines += [f"{' and '.join(sizes)}."] if sizes else []
     return [*lines, f"To train it on all training images: kerasnets-train --config {BEST_FILE}"]

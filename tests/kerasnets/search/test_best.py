@@ -5,6 +5,7 @@ import yaml
 
 from kerasnets.cli.train import read_config
 from kerasnets.search.best import for_all_images, read_best, write_best
+from kerasnets.search.trial import TrialRecord
 from kerasnets.training.config import TrainConfig
 
 TRIAL = {
@@ -36,18 +37,15 @@ def test_the_file_is_a_configuration_of_kerasnets_train(tmp_path):
 
 
 def test_the_head_says_where_it_comes_from_and_that_its_score_is_optimistic(tmp_path):
-    facts = {
-        "search": "night",
-        "trial": "0031",
-        "trials": 48,
-        "val_accuracy": 0.73125,
-        "objective": "accuracy_per_flop",
-    }
+    numbers = {"score": 0.7, "val_accuracy": 0.73125, "weights": 12345, "flops": 6_700_000}
+    record = TrialRecord(trial="0031", run="trials/0031", status="completed", budget=9, **numbers)
+    facts = record.to_dict() | {"search": "night", "trials": 48, "objective": "accuracy_per_flop"}
     head = [line for line in write_best(tmp_path, trial(), facts).read_text().splitlines() if line.startswith("#")]
     assert head == [
         "# The best of search night: trial 0031, of 48 that were completed.",
         "# Validation accuracy 73.12 %, which is optimistic: it was chosen by it.",
-        "# objective: accuracy_per_flop",
+        "# Score 0.7000 by accuracy_per_flop.",
+        "# 12,345 weights and 6,700,000 FLOPs an image.",
         "# To train it on all training images: kerasnets-train --config best.yaml",
     ]
 
@@ -62,7 +60,7 @@ def test_without_facts_the_search_is_called_like_its_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["a\nseed: 9", "a\x00b", "a\u2028b", "\udcff"])
 def test_no_name_gets_out_of_its_comment(tmp_path, name):
-    write_best(tmp_path, trial(), {"search": name, "note": name})
+    write_best(tmp_path, trial(), {"search": name, "trial": name})
     assert read_best(tmp_path) == for_all_images(trial())
 
 

@@ -17,6 +17,7 @@ from kerasnets.studies.cells import Cell, cell_path
 from kerasnets.studies.ledger import Ledger
 from kerasnets.studies.live_table import Display, EpochLog, RunningCell, Silent, StudyProgress, seconds_left
 from kerasnets.studies.results import CellResult, read_cell
+from kerasnets.studies.stalled import StallWatch
 from kerasnets.studies.stop_signals import StopSignals
 from kerasnets.training.progress import format_seconds
 from pipelines.cores import usable_cores
@@ -34,6 +35,7 @@ _SECONDS_TO_STOP = 300.0
 _SECONDS_TO_PUT_OFF = 5.0
 _POLL_SECONDS = 0.05
 _SHOW_SECONDS = 0.5
+_HANGS = "hung: it used no processor time for a quarter of an hour, and was ended"
 _MEND = ". Nothing is lost: mend that, and run the study again."
 
 Command = Callable[[Cell, Path], list[str]]
@@ -80,11 +82,12 @@ def run_study(
     """Runs the cells that are not done, in their order, and those that were begun from where they are.
 
     What is done is read from the cells' own folders. A cell whose process fails is tried again after two others, and
-    given up as `Ledger.given_up` says; the study goes on. Five failed attempts in a row stop it, unless something has
-    succeeded and only cells that had failed before are left, and do not count against their cells; a full disk, a
-    signal and the end of the time stop it too. All of these let the running cells write a checkpoint; a second signal
-    kills them. A cell that somebody else stops (Ctrl-C, SIGTERM) has not failed: it is gone on with later. Whatever
-    happens to a cell, to this process or to the machine, another call does what is missing.
+    given up as `Ledger.given_up` says; the study goes on. One that hangs is ended, and has failed. Five failed attempts
+    in a row stop it, unless something has succeeded and only cells that had failed before are left, and do not count
+    against their cells; a full disk, a signal and the end of the time stop it too. All of these let the running cells
+    write a checkpoint; a second signal kills them. A cell that somebody else stops (Ctrl-C, SIGTERM) has not failed: it
+    is gone on with later. Whatever happens to a cell, to this process or to the machine, another call does what is
+    missing.
 
     Args:
         study_folder: For the ledger, the lock and ``output/<key>-<attempt>.txt``, what each process printed.
@@ -134,6 +137,8 @@ class _Job:
     attempt: int = 0
     process: CellProcess | None = None
     log: EpochLog | None = None
+    watch: StallWatch | None = None
+    hangs: bool = False
 
 
 class _Runner:
@@ -279,12 +284,16 @@ class _Runner:
             self.study_folder / "output" / f"{job.key}-{job.attempt}.txt",
         )
         job.log = EpochLog(job.path / "log.jsonl")
+        job.watch, job.hangs = StallWatch(job.process.pid), False
         self.waiting.remove(job)
         self.running.append(job)
         self._note("started", job)
 
     def _end_those_that_ended(self) -> None:
         for job in list(self.running):
+            if job.watch.stalled():
+                job.hangs = True
+                job.process.kill()
             if job.process.exit_code() is not None:
                 self.running.remove(job)
                 self._end(job)
@@ -292,7 +301,7 @@ class _Runner:
     def _end(self, job: _Job) -> None:
         code = job.process.exit_code()
         try:
-            result, reason = read_cell(self.output, job.cell), job.process.reason()
+            result, reason = read_cell(self.output, job.cell), _HANGS if job.hangs else job.process.reason()
         except InputError as error:
             result, reason = None, str(error)
         facts = {"exit_code": code, "seconds": round(job.process.seconds, 3)}

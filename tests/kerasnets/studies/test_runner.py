@@ -18,13 +18,14 @@ from kerasnets.studies.cells import Cell, cell_path
 from kerasnets.studies.ledger import Ledger
 from kerasnets.studies.live_table import Silent
 from kerasnets.studies.runner import RunnerSummary, run_study
+from kerasnets.studies.stalled import StallWatch
 from kerasnets.training.config import TrainConfig
 
 # Writes a run folder as training does, and "setting seed what" into starts.txt. Settings: good; bad (no result);
-# mistake (exit code 2); odd (a traceback); kill N (the first N times); full (no room); locked N (in use, the first N
-# times); stopped N (exit code N, the first time); terminated (by SIGTERM, the first time); slow (until told by a file
-# "go"; a checkpoint on SIGTERM); deaf (the same, but does not listen); wait (until another process runs beside it);
-# diverged.
+# mistake (exit code 2); odd (a traceback); kill N (the first N times); hang (for ever, the first time); full (no room);
+# locked N (in use, the first N times); stopped N (exit code N, the first time); terminated (by SIGTERM, the first
+# time); slow (until told by a file "go"; a checkpoint on SIGTERM); deaf (the same, but does not listen); wait (until
+# another process runs beside it); diverged.
 CELL = r"""
 import json, os, signal, sys, time
 path, setting = sys.argv[1:]
@@ -57,6 +58,8 @@ if kind == "odd":
     raise RuntimeError("unheard of")
 if kind == "kill" and before < count:
     os.kill(os.getpid(), signal.SIGKILL)
+if kind == "hang" and not before:
+    time.sleep(600)
 if kind == "full" and not os.path.exists(os.path.join(root, "go")):
     print("error: No space left on device: x.ckpt", file=sys.stderr)
     sys.exit(74)
@@ -258,6 +261,18 @@ def test_a_process_without_a_result_or_a_word_has_failed(study):
     study.run(make_cells("0", "5"), **silent)
     assert study.display.failures[0] == ("0, seed 0", "ended without a result", False)
     assert study.display.failures[1] == ("5, seed 0", "exit code 5, without a word", False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the processor time of others")
+def test_a_process_that_hangs_is_ended_and_tried_again(study, monkeypatch):
+    monkeypatch.setattr(runner, "StallWatch", lambda group: StallWatch(group, patience_seconds=2.0))
+    summary = study.run(make_cells("hang", "good a"))
+    assert (summary.done, summary.exit_code) == (2, 0)
+    assert study.starts().count("hang, seed 0") == 2
+    [(cell, reason, given_up)] = study.display.failures
+    assert cell == "hang, seed 0"
+    assert reason.startswith("hung: it used no processor time")
+    assert not given_up
 
 
 def test_a_killed_cell_is_taken_up_again(study):

@@ -167,7 +167,7 @@ def _short(value: Any) -> str:
 
 def _amount(budget: float, unit: str) -> str:
     if unit == "seconds":
-        return format_seconds(budget)
+        return f"{budget:.4g} s"  # rungs that lie close together are told apart
     return f"{budget:g} {'epoch' if budget == 1 else 'epochs'}"
 
 

@@ -54,7 +54,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``finished``, ``diverged``, ``interrupted`` or ``running`` (also after a crash)."""
+        """``finished``, ``diverged``, ``paused``, ``interrupted`` or ``running`` (also after a crash)."""
         return self.summary["status"]
 
     @property

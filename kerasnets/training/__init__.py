@@ -9,6 +9,7 @@ _WHERE = {
     "TrainConfig": "config",
     "load_config": "config",
     "Interrupted": "interrupt",
+    "Until": "until",
 }
 __all__ = sorted(_WHERE)
 

@@ -50,16 +50,44 @@ def finish(parts: Parts, state: LoopState, source: ImageSource, predictor: Predi
         test = _test_result(evaluation, selection, epoch)
         _write_evaluation(parts.folder.path, evaluation)
     state.seconds["evaluation"] += time.perf_counter() - start
+    pause = describe_place(parts, state) if parts.until else None
     # Figures are drawn from the files of the folder, this one among them; the time they took is added after.
     summarise(parts, state, "running", selection=selection, test=test)
     start = time.perf_counter()
     write_figures(parts.folder.path, images=source.splits["test"].images if test else None)
     state.seconds["report"] += time.perf_counter() - start
-    return summarise(parts, state, "finished", selection=selection, test=test)
+    return summarise(parts, state, "finished", selection=selection, test=test, pause=pause)
+
+
+def describe_place(parts: Parts, state: LoopState) -> dict[str, Any]:
+    """How far a run has come, and how good it is there.
+
+    Inside an epoch the validation split is evaluated for it, in time that is not the run's. The checkpoint must be
+    written by then.
+
+    Returns:
+        ``epochs`` and ``seconds`` of the run so far, ``train_loss`` of the epoch, and ``val_loss`` and ``val_accuracy``
+        with the weights as they are, which need not be the best; None without a validation split.
+    """
+    sums, row = state.sums, state.rows[-1] if state.rows else {}
+    if state.step:
+        loss, accuracy = parts.evaluate("val") if parts.validated else (None, None)
+        row = {"train_loss": sums["loss"] / max(1.0, sums["count"]), "val_loss": loss, "val_accuracy": accuracy}
+    # An epoch may have been ended before its last step, by max_time.
+    begun = state.epoch if state.step else state.epoch - 1
+    values = {key: row.get(key) for key in ("val_loss", "val_accuracy", "train_loss")}
+    place = {"epochs": begun + sums["steps"] / parts.steps_per_epoch, "seconds": sum(state.seconds.values())}
+    return place | values
 
 
 def summarise(
-    parts: Parts, state: LoopState, status: str, *, selection: str | None = None, test: dict[str, Any] | None = None
+    parts: Parts,
+    state: LoopState,
+    status: str,
+    *,
+    selection: str | None = None,
+    test: dict[str, Any] | None = None,
+    pause: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes ``summary.json`` and returns its content."""
     config, rows = parts.config, state.rows
@@ -85,6 +113,8 @@ def summarise(
         "bad_files": parts.meta["data"]["bad_files"],
         "checkpoints": {"last": _last_checkpoint(parts), "best": state.best["file"] if state.best else None},
     } | parts.meta["sizes"]
+    if pause:
+        summary["pause"] = pause
     write_json_atomic(parts.folder.path / "summary.json", summary)
     return summary
 

@@ -13,7 +13,7 @@ from kerasnets.training.checkpointing import Checkpointer
 from kerasnets.training.config import parse_seconds
 from kerasnets.training.image_sizes import ImageSizes
 from kerasnets.training.interrupt import Interrupted, SignalFlag
-from kerasnets.training.loop_state import Diverged, LoopState, Parts
+from kerasnets.training.loop_state import Diverged, LoopState, Parts, Paused
 from kerasnets.training.schedules import make_schedule
 from kerasnets.training.state import capture
 from kerasnets.training.step import StepRecord
@@ -62,6 +62,7 @@ class TrainingLoop:
 
         Raises:
             Interrupted: A signal came; a checkpoint is written.
+            Paused: It has come to `Parts.until`; a checkpoint is written.
             Diverged: A loss or gradient was not finite.
         """
         state = self.state
@@ -70,6 +71,8 @@ class TrainingLoop:
         restore_callbacks(self.all_callbacks, self.checkpointer.taken_up)  # Keras's own forget it when training begins
         # A run that was killed after it stopped inside an epoch still has to end that epoch.
         while state.epoch < self.config.epochs and (self.resuming or not state.stopped):
+            if not state.step:
+                self._pause_if_due()
             self._epoch()
         self._leave_if_asked()
         self.callbacks.on_train_end()
@@ -96,6 +99,8 @@ class TrainingLoop:
         """Runs one chunk of steps and accounts for it."""
         self._leave_if_asked()
         state = self.state
+        if state.step:
+            self._pause_if_due()
         start = time.perf_counter()
         compiling = self._drop_steps_of_another_size()
         first = state.epoch * self.steps_per_epoch + state.step
@@ -129,6 +134,13 @@ class TrainingLoop:
         if self.flag.received:
             self.checkpointer.write()
             raise Interrupted(self.flag.received, self.parts.folder.path)
+
+    def _pause_if_due(self) -> None:
+        until, state = self.parts.until, self.state
+        # Never before the first step: there would be nothing to go on with.
+        if until and self._done() and until.reached(state.epoch, sum(state.seconds.values())):
+            self.checkpointer.write()
+            raise Paused
 
     def _chunk(self) -> int:
         left = self.steps_per_epoch - self.state.step
@@ -168,7 +180,8 @@ class TrainingLoop:
     def _spend(self, seconds: float, record: StepRecord, compiling: bool) -> None:
         state = self.state
         if compiling:
-            state.seconds["compile"] += seconds
+            again, self.parts.paused_before = self.parts.paused_before, False
+            state.seconds["compile"] += 0.0 if again else seconds
             self.compile_seconds = seconds
             return
         state.seconds["train"] += seconds

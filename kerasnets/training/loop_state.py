@@ -11,6 +11,7 @@ from kerasnets.training.config import TrainConfig
 from kerasnets.training.image_sizes import ImageSizes
 from kerasnets.training.optimizers import GroupedOptimizer
 from kerasnets.training.step import StepRecord
+from kerasnets.training.until import Until
 
 _SECONDS = ("setup", "compile", "train", "evaluation", "checkpoint", "report")
 
@@ -21,6 +22,10 @@ class Diverged(Exception):
     def __init__(self, epoch: int, step_in_epoch: int, step: int, rate: float, recent: list[dict[str, float]]):
         super().__init__(f"loss or gradient not finite in epoch {epoch + 1}, step {step_in_epoch + 1}")
         self.epoch, self.step_in_epoch, self.step, self.rate, self.recent = epoch, step_in_epoch, step, rate, recent
+
+
+class Paused(Exception):
+    """The run has come to where it was to pause, and its checkpoint is written."""
 
 
 @dataclass
@@ -64,6 +69,9 @@ class Parts:
         make_steps: (epoch, step, image size) -> the function that runs steps from there on.
         validated: Whether there is a validation split.
         image_sizes: What they are; with max_time the loop plans them anew.
+        until: Where to pause; None goes on to the end.
+        paused_before: Whether the run goes on from a pause. What that makes necessary again, such as compiling, is not
+            counted in its time.
     """
 
     config: TrainConfig
@@ -79,3 +87,5 @@ class Parts:
     callbacks: list
     progress: Any
     meta: dict[str, Any]
+    until: Until | None = None
+    paused_before: bool = False

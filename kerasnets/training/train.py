@@ -16,14 +16,15 @@ from kerasnets.runs.run import Run
 from kerasnets.training.config import TrainConfig, config_hash, config_to_yaml, load_config
 from kerasnets.training.diagnosis import describe, diagnose
 from kerasnets.training.environment import differences
-from kerasnets.training.finish import finish, summarise
+from kerasnets.training.finish import describe_place, finish, summarise
 from kerasnets.training.interrupt import Interrupted, SignalFlag
 from kerasnets.training.loop import TrainingLoop
-from kerasnets.training.loop_state import Diverged, LoopState, Parts
+from kerasnets.training.loop_state import Diverged, LoopState, Parts, Paused
 from kerasnets.training.progress import Progress, Silent
 from kerasnets.training.setup import Setup, prepare, training_stream
 from kerasnets.training.state import capture, restore
 from kerasnets.training.step import make_train_steps
+from kerasnets.training.until import Until
 from pipelines.build import steps_per_epoch
 from pipelines.dataset_names import short_name
 from pipelines.files_source import bad_files_csv
@@ -38,6 +39,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
     run_path: str | Path | None = None,
+    until: Until | None = None,
 ) -> Run:
     """Trains a network in a fresh run folder.
 
@@ -48,9 +50,11 @@ def train(
         callbacks: Your own Keras callbacks, run after the built-in ones.
         progress: Told what happens; silent by default.
         run_path: The very folder to make; without it, one below ``config.output`` that is named after what is trained.
+        until: Where to pause, for `resume` to go on from. The schedule is that of the whole run all the same.
 
     Returns:
-        The run, with status ``finished``, or ``diverged`` when a loss or gradient was not finite.
+        The run, with status ``finished``, ``diverged`` when a loss or gradient was not finite, or ``paused``. With
+        ``until``, ``summary["pause"]`` says how far it came and how good it was there, see `describe_place`.
 
     Raises:
         InputError: A setting is wrong, or does not fit the data or the machine, or ``run_path`` holds a run already;
@@ -66,7 +70,7 @@ def train(
     with _new_folder(config, run_path) as folder:
         _write_facts(setup, folder)
         folder.log("started", command=setup.environment["command"])
-        return _run(setup, folder, callbacks)
+        return _run(setup, folder, callbacks, until)
 
 
 def resume(
@@ -76,6 +80,7 @@ def resume(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
     threads: int | None = None,
+    until: Until | None = None,
 ) -> Run:
     """Goes on with a run in its own folder, as if it had never stopped.
 
@@ -88,9 +93,10 @@ def resume(
         callbacks: Your own callbacks again, in the same order.
         progress: Told what happens; silent by default.
         threads: Another number of threads than the run began with.
+        until: Where to pause again, as in `train`; without it the run goes on to its end.
 
     Returns:
-        The run; one that had finished is returned as it is.
+        The run; one that had finished, or paused at ``until``, is returned as it is.
 
     Raises:
         InputError: It is no run folder, its checkpoints are damaged, another process holds it, or the images are not
@@ -100,8 +106,16 @@ def resume(
     progress = progress or Silent()
     with RunFolder.open(run_path) as folder:
         run = Run(folder.path)
-        if (folder.path / "summary.json").exists() and run.status == "finished":
+        status = run.status if (folder.path / "summary.json").exists() else None
+        if status == "finished":
             progress.message(f"{folder.path} has finished already: nothing to do.")
+            return run
+        if (
+            status == "paused"
+            and until
+            and until.reached(*(run.summary["pause"][key] for key in ("epochs", "seconds")))
+        ):
+            progress.message(f"{folder.path} has paused there already: nothing to do.")
             return run
         config = load_config(folder.path / "config.yaml")
         config = config if threads is None else config.replace(threads=threads)
@@ -112,7 +126,7 @@ def resume(
         if before:
             _tell_differences(before, setup, folder, progress)
         _write_facts(setup, folder)
-        return _run(setup, folder, callbacks)
+        return _run(setup, folder, callbacks, until, paused_before=status == "paused")
 
 
 def _new_folder(config: TrainConfig, run_path: str | Path | None) -> RunFolder:
@@ -146,8 +160,14 @@ def _tell_differences(before: dict, setup: Setup, folder: RunFolder, progress: P
     folder.log("resumed", differences=changed, command=setup.environment["command"])
 
 
-def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> Run:
-    """Trains from the newest checkpoint of the folder, or from the start, to the end."""
+def _run(
+    setup: Setup,
+    folder: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback],
+    until: Until | None,
+    paused_before: bool = False,
+) -> Run:
+    """Trains from the newest checkpoint of the folder, or from the start, to the end or to the pause."""
     config = setup.config
     steps = steps_per_epoch(len(setup.source.splits["train"]), config.batch_size)
     parts = Parts(
@@ -164,14 +184,20 @@ def _run(setup: Setup, folder: RunFolder, callbacks: Sequence[keras.callbacks.Ca
         callbacks=list(callbacks),
         progress=setup.progress,
         meta={"versions": setup.environment["packages"], "data": setup.data, "sizes": setup.sizes},
+        until=until,
+        paused_before=paused_before,
     )
     state = LoopState(total_steps=config.epochs * steps)
-    state.seconds["setup"] = time.perf_counter() - setup.started
+    state.seconds["setup"] = 0.0 if paused_before else time.perf_counter() - setup.started
     with SignalFlag() as flag:
         try:
             _train(parts, state, flag)
             summary = finish(parts, state, setup.source, setup.predictor, setup.evaluated_loss)
             folder.log("finished", test=summary["test"])
+        except Paused:
+            pause = describe_place(parts, state)
+            summarise(parts, state, "paused", pause=pause)
+            folder.log("paused", **pause)
         except Interrupted:
             summarise(parts, state, "interrupted")
             folder.log("interrupted", signal=flag.received)

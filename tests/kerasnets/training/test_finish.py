@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kerasnets.runs.checkpoint import CheckpointError, save_checkpoint
-from kerasnets.training.finish import finish, select_weights, summarise
+from kerasnets.training.finish import describe_place, finish, select_weights, summarise
+from kerasnets.training.loop_state import Paused
+from kerasnets.training.until import Until
 from pipelines.source import ImageSource, Split
 
 
@@ -153,6 +155,36 @@ def test_finish_without_a_test_split(fake_run, monkeypatch):
     summary = finish(run.parts, run.state, source(with_test=False), MadeUp(), "cross_entropy")
     assert summary["test"] is None and summary["status"] == "finished"
     assert not (run.parts.folder.path / "per_class.csv").exists()
+
+
+def test_a_trial_that_finishes_says_how_good_its_last_epoch_is(fake_run, monkeypatch):
+    monkeypatch.setattr("kerasnets.training.finish.write_figures", lambda path, images: None)
+    run = ended(fake_run, validation=0.1)
+    run.parts.until = Until(epochs=2)
+    summary = finish(run.parts, run.state, source(with_test=False), MadeUp(), "cross_entropy")
+    assert summary["selection"] == "best validation accuracy" and summary["best"]["val_accuracy"] == 0.7
+    assert summary["pause"].pop("seconds") > 0
+    assert summary["pause"] == {"epochs": 2.0, "val_loss": 1.0, "val_accuracy": 0.6, "train_loss": 1.25}
+    assert summarise(run.parts, run.state, "running").get("pause") is None
+
+
+def test_the_place_inside_an_epoch(fake_run):
+    run = fake_run(validation=0.1)
+    run.losses, run.answers, run.parts.until = {4: 3.0, 5: 5.0}, [(1.0, 0.5), (0.75, 0.625)], Until(seconds=6.0)
+    with pytest.raises(Paused):
+        run.run()
+    place = describe_place(run.parts, run.state)
+    expected = {"epochs": 1.5, "seconds": 6.0, "val_loss": 0.75, "val_accuracy": 0.625, "train_loss": 4.25}
+    assert place == pytest.approx(expected)
+    run.parts.validated = False
+    assert (describe_place(run.parts, run.state)["val_accuracy"], run.answers) == (None, [])
+
+
+def test_the_place_after_an_epoch_that_was_cut_short(fake_run):
+    run = fake_run(epochs=1000, max_time="7s").run()
+    # the first step is compilation, six more make half of the second epoch and a bit
+    assert len(run.rates) == 7 and run.state.epoch == 2
+    assert describe_place(run.parts, run.state)["epochs"] == 1.75
 
 
 def test_best_weights_of_another_network(fake_run):

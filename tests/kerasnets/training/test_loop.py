@@ -9,7 +9,8 @@ import pytest
 
 from kerasnets.runs.checkpoint import load_checkpoint, load_newest
 from kerasnets.training.interrupt import Interrupted
-from kerasnets.training.loop_state import Diverged
+from kerasnets.training.loop_state import Diverged, Paused
+from kerasnets.training.until import Until
 
 
 class Telling(keras.callbacks.Callback):
@@ -343,6 +344,67 @@ def test_interrupted_in_the_last_epochs_evaluation(fake_run):
     with pytest.raises(Interrupted, match="SIGINT"):
         run.run()
     assert load_newest(run.parts.folder.checkpoints)[2]["state"]["epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("until", "place"),
+    [
+        (Until(epochs=1), (1, 0)),
+        (Until(epochs=2, seconds=100.0), (2, 0)),
+        (Until(epochs=2, seconds=5.0), (1, 1)),
+        (Until(seconds=6.5), (1, 3)),  # the call in which it passes is made to its end
+        (Until(seconds=8.0), (2, 0)),  # and so is the epoch, if that was its last
+    ],
+)
+def test_pauses_where_it_is_asked_to(fake_run, until, place):
+    run = fake_run(epochs=3, validation=0.1)
+    run.seconds["evaluation"] = 0.0
+    run.parts.until, run.answers = until, [(1.0, 0.5)] * 3
+    with pytest.raises(Paused):
+        run.run()
+    state = load_newest(run.parts.folder.checkpoints)[2]["state"]
+    assert (state["epoch"], state["step"]) == place
+
+
+@pytest.mark.parametrize("until", [Until(epochs=3), Until(epochs=9), Until(seconds=12.0), Until()])
+def test_a_pause_at_the_end_is_the_end(fake_run, until):
+    run = fake_run(epochs=3)
+    run.parts.until = until
+    run.run()
+    assert len(run.rates) == 12
+
+
+def test_a_run_that_stops_of_itself_does_not_pause_there(fake_run):
+    run = fake_run(epochs=9, callbacks=[after_epoch(lambda epoch, logs: setattr(run.parts.model, "stop_training", 1))])
+    run.parts.until = Until(epochs=1)
+    run.run()
+    assert run.state.stopped == "a callback stopped the run"
+
+
+def test_no_pause_before_the_first_step_nor_twice_at_one_place(fake_run):
+    run = fake_run()
+    run.state.seconds["setup"] = 9.0
+    run.parts.until = Until(seconds=1.0)
+    with pytest.raises(Paused):
+        run.run()
+    assert len(run.rates) == 1
+    later = fake_run(run)
+    later.parts.until = Until(seconds=1.0)
+    with pytest.raises(Paused):
+        later.run()
+    assert later.rates == []
+
+
+def test_compiling_again_after_a_pause_is_not_counted(fake_run):
+    run = fake_run()
+    run.seconds["compile"] = 4.0
+    run.parts.until = Until(epochs=1)
+    with pytest.raises(Paused):
+        run.run()
+    later = fake_run(run)
+    later.seconds["compile"], later.parts.paused_before = 4.0, True
+    later.run()
+    assert later.state.seconds["compile"] == run.state.seconds["compile"] == 5.0  # the first step is in it
 
 
 def plateau():

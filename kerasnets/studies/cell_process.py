@@ -6,61 +6,45 @@
 """
 
 import contextlib
-import ctypes
-import errno
-import fcntl
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasnets.errors import InputError
-from kerasnets.runs.run import Run
-from kerasnets.studies.results import DONE
-from kerasnets.training.config import TrainConfig, config_from_dict, load_config
-from kerasnets.training.progress import Display
-from pipelines.errors import DataError
-from pipelines.locks import locked
+from kerasnets.training.config import TrainConfig, config_from_dict
+from kerasnets.training.run_process import (
+    DIVERGED,
+    FINISHED,
+    IN_USE,
+    MISTAKE,
+    NO_ROOM,
+    STOPPED,
+    explain,
+    in_use,
+    run_alone,
+    stand_back,
+    train_or_resume,
+    why_ended,
+)
 from pipelines.sources import load_source
 
-FINISHED, DIVERGED, MISTAKE = 0, 1, 2
-NO_ROOM, IN_USE = 74, 75
-# Ended by Ctrl-C or SIGTERM: by our own answer, or by the signal itself before Python had one.
-STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_PR_SET_PDEATHSIG = 1
-_REASON_LENGTH = 300
-# How long `in_use` may hold a lock for its look at it, with much to spare.
-_LOOK_SECONDS = 0.1
-_HELD = "Another process is training in "  # how `RunFolder` begins to say so
-_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class _InUse(Exception):
-    """Another process works in the folder."""
-
-
-class _Told(Display):
-    """Prints an epoch a line, and knows whether training has begun.
-
-    Args:
-        config: What is trained.
-    """
-
-    def __init__(self, config: TrainConfig):
-        super().__init__(config.epochs, config.batch_size)
-        self.begun = False
-
-    def steps(self, *told) -> None:
-        """Is told of steps."""
-        self.begun = True
-        super().steps(*told)
+__all__ = [
+    "DIVERGED",
+    "FINISHED",
+    "IN_USE",
+    "MISTAKE",
+    "NO_ROOM",
+    "STOPPED",
+    "CellProcess",
+    "explain",
+    "in_use",
+    "main",
+]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,140 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     (path,) = map(Path, sys.argv[1:] if argv is None else argv)
     description = json.load(sys.stdin)
-    if not _stand_back(description["nice"], description["parent"]):
+    if not stand_back(description["nice"], description["parent"]):
         return 128 + signal.SIGTERM
-    try:
-        return _run(path, config_from_dict(description["config"]))
-    except _InUse:
-        return _complain(f"{_HELD}{path}.", IN_USE)
-    except (InputError, DataError) as error:
-        return _complain(str(error), MISTAKE)
-    except OSError as error:
-        return _complain(explain(error), NO_ROOM if error.errno in _FULL else MISTAKE)
-
-
-def explain(error: OSError) -> str:
-    """One line for an error of the operating system: what, and where."""
-    if error.errno is None:
-        return str(error)
-    return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
-
-
-def _complain(message: str, code: int) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    return code
-
-
-def _stand_back(nice: int, parent: int) -> bool:
-    """Gives way to other processes and ties this one to its parent; returns whether the parent is still there."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.nice(nice)
-    # Ctrl-C and a closed window may be told to every process. The runner answers them, and asks this one to stop.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # where memory runs out this process is to die, not the runner
-            Path("/proc/self/oom_score_adj").write_text("500")
-        # A runner that is killed leaves no orphan: the kernel then sends SIGTERM, which writes a checkpoint and ends.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    return os.getppid() == parent  # else it died before the line above
-
-
-def _run(path: Path, config: TrainConfig) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The lock of a run folder comes with the folder, late; this one lies beside it and is taken before any work.
-    lock = _lock_beside(path)
-    patience = time.monotonic() + _LOOK_SECONDS
-
-    def give_way():
-        if time.monotonic() > patience:
-            raise _InUse
-
-    with locked(lock, waiting=give_way):
-        try:
-            return _train_or_resume(path, config)
-        finally:
-            lock.unlink(missing_ok=True)
+    return run_alone(path, lambda: _train_or_resume(path, config_from_dict(description["config"])))
 
 
 def _train_or_resume(path: Path, config: TrainConfig) -> int:
-    begun = (path / "config.yaml").is_file()
-    if begun and (path / "summary.json").is_file() and Run(path).status in DONE:
-        return _code(Run(path))
-    if begun and _is_held(path / ".lock"):
-        raise _InUse
-    progress = _Told(config)
-    signal.signal(signal.SIGTERM, _end_unless(lambda: progress.begun))
-    # From where the data is now, which need not be where the run began with it; missing data is told before TensorFlow
-    # starts.
-    sources = [load_source(config.dataset, config.data_dir, config.reading())]
-    from kerasnets.training.distribute import use_one_thread_if_small
-    from kerasnets.training.interrupt import Interrupted
-    from kerasnets.training.train import resume, train
-
-    # Going on with the threads that it began with: another number of them would change the last bits.
-    config = load_config(path / "config.yaml") if begun else config
-    recorded = Run(path).environment if (path / "env.json").is_file() else {}
-    use_one_thread_if_small(config, sources[0].image_shape, recorded)
-    try:
-        # Popped, so that the images as they were read need not stay beside what training makes of them.
-        if begun:
-            run = resume(path, source=sources.pop(), progress=progress)
-        else:
-            run = train(config, source=sources.pop(), run_path=path, progress=progress)
-    except Interrupted as stop:
-        return 128 + stop.signal_number
-    except InputError as error:
-        # The user resumes it by hand, has begun it meanwhile, or another process has only looked at the lock.
-        if str(error).startswith(_HELD) or (not begun and (path / "config.yaml").is_file()):
-            raise _InUse from None
-        raise
-    return _code(run)
-
-
-def _end_unless(training: Callable[[], bool]) -> Callable:
-    """Returns what answers a SIGTERM that training does not: one before it begins, or one after that was answered.
-
-    The second is not to keep a checkpoint from being written: it may come from the runner where all processes of a
-    terminal, or of a service, were sent the first.
-    """
-
-    def answer(number, frame) -> None:
-        if not training():
-            os._exit(128 + number)
-
-    return answer
-
-
-def _code(run: Run) -> int:
-    return FINISHED if run.status == "finished" else DIVERGED
-
-
-def in_use(path: Path) -> bool:
-    """Whether a process works in the folder of a cell: a cell's, or one that the user has started by hand."""
-    return _is_locked(_lock_beside(path)) or _is_locked(path / ".lock")
-
-
-def _lock_beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")
-
-
-def _is_held(file: Path) -> bool:
-    """Whether a process holds the lock for longer than a look at it takes."""
-    if not _is_locked(file):
-        return False
-    time.sleep(_LOOK_SECONDS)
-    return _is_locked(file)
-
-
-def _is_locked(file: Path) -> bool:
-    try:
-        with open(file, "rb") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return train_or_resume(path, config, lambda: load_source(config.dataset, config.data_dir, config.reading()))
 
 
 class CellProcess:
@@ -261,26 +118,7 @@ class CellProcess:
 
     def reason(self) -> str:
         """Why it failed, in one line: the signal that killed it, or the last words of its output."""
-        code = self.exit_code()
-        if code == -signal.SIGKILL:
-            return "killed by signal 9 (perhaps out of memory)"
-        if code in STOPPED:
-            return f"stopped by another process ({signal.Signals(-code if code < 0 else code - 128).name})"
-        if code < 0:
-            return f"killed by signal {-code} ({signal.strsignal(-code)})"
-        if code == FINISHED:
-            return "ended without a result"
-        return self._last_line() or f"exit code {code}, without a word"
-
-    def _last_line(self) -> str:
-        with open(self.output, "rb") as file:
-            file.seek(max(self._begin, file.seek(0, os.SEEK_END) - 10_000))
-            lines = _TERMINAL_CODE.sub("", file.read().decode(errors="replace")).splitlines()
-        lines = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
-        # Libraries may write more as the process ends, after our own word.
-        own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        own = own if self.exit_code() in (MISTAKE, NO_ROOM) else []
-        return (own or [line for line in lines if line] or [""])[-1][:_REASON_LENGTH]
+        return why_ended(self.exit_code(), self.output, self._begin)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from kerasnets.studies import cell_process
 from kerasnets.studies.cell_process import CellProcess, in_use
 from kerasnets.studies.cells import Cell, cell_path
 from kerasnets.studies.runner import RunnerSummary, run_study
+from kerasnets.training import run_process
 from kerasnets.training.config import TrainConfig, config_to_yaml
 from kerasnets.training.interrupt import Interrupted
 from pipelines.errors import DataError
@@ -51,12 +52,14 @@ class FakeTraining:
     def use_one_thread_if_small(self, *asked):
         self.threads.append(asked)
 
-    def train(self, config, *, source, run_path, progress):
+    def train(self, config, *, source, run_path, progress, until):
+        assert until is None
         self.calls.append(("train", run_path, config))
         self.sources.append(source.facts)
         return self._run(run_path)
 
-    def resume(self, run_path, *, source, progress):
+    def resume(self, run_path, *, source, progress, until):
+        assert until is None
         self.calls.append(("resume", run_path, None))
         self.sources.append(source.facts)
         return self._run(run_path)
@@ -74,7 +77,7 @@ def training(monkeypatch):
     monkeypatch.setitem(sys.modules, "kerasnets.training.train", fake)
     monkeypatch.setitem(sys.modules, "kerasnets.training.distribute", fake)
     monkeypatch.setattr(cell_process, "load_source", fake.load_source)
-    monkeypatch.setattr(cell_process, "_stand_back", lambda nice, parent: True)
+    monkeypatch.setattr(cell_process, "stand_back", lambda nice, parent: True)
     before = signal.getsignal(signal.SIGTERM)
     yield fake
     signal.signal(signal.SIGTERM, before)
@@ -202,7 +205,7 @@ def test_the_user_takes_the_folder_while_the_cell_starts(tmp_path, run, training
 
 @pytest.mark.parametrize("name", [".key.lock", "key/.lock"])
 def test_a_look_at_a_lock_stops_no_one(tmp_path, run, training, monkeypatch, name):
-    monkeypatch.setattr(cell_process, "_LOOK_SECONDS", 0.5)  # so that a busy machine does not matter
+    monkeypatch.setattr(run_process, "_LOOK_SECONDS", 0.5)  # so that a busy machine does not matter
     path = begin(tmp_path)
     (path / ".lock").touch()
     looking, looked = threading.Event(), threading.Event()
@@ -278,7 +281,7 @@ def test_a_parent_that_is_already_gone(tmp_path):
 
 
 def test_signals_before_and_after_training_has_begun():
-    answer = cell_process._end_unless(lambda: begun)
+    answer = run_process.end_unless(lambda: begun)
     ended = []
     patch = pytest.MonkeyPatch()
     patch.setattr(os, "_exit", ended.append)

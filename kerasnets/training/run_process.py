@@ -25,7 +25,7 @@ FINISHED, DIVERGED, MISTAKE = 0, 1, 2
 CRASHED, NO_ROOM, IN_USE = 70, 74, 75
 # Ended by Ctrl-C or SIGTERM: by our own answer, or by the signal itself before Python had one.
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PR_SET_PDEATHSIG = 1
 _REASON_LENGTH = 300
 # How long `in_use` may hold a lock for its look at it, with much to spare.
@@ -100,7 +100,7 @@ def run_alone(path: Path, work: Callable[[], int]) -> int:
     except (InputError, DataError) as error:
         return complain(str(error), MISTAKE)
     except OSError as error:
-        return complain(explain(error), NO_ROOM if error.errno in _FULL else MISTAKE)
+        return complain(explain(error), NO_ROOM if error.errno in FULL else MISTAKE)
 
 
 def explain(error: OSError) -> str:

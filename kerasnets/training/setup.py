@@ -208,6 +208,20 @@ def _normalization(config: TrainConfig, source: ImageSource) -> tuple[list[float
     return list(config.normalization_mean), list(config.normalization_std)
 
 
+def describe_data(config: TrainConfig, source: ImageSource) -> dict[str, Any]:
+    """What ``data.json`` of a run says, without a run.
+
+    Args:
+        config: The run.
+        source: The data set as it was loaded.
+
+    Raises:
+        InputError, DataError: The data cannot be divided as the configuration has it.
+    """
+    source = _split(config, source)
+    return _describe_data(source, *_normalization(config, source))
+
+
 def _describe_data(source: ImageSource, mean: list[float], std: list[float]) -> dict[str, Any]:
     return {
         "dataset": source.name,

@@ -1,7 +1,6 @@
 """`SearchOracle`: how every oracle of ours keeps its trials, whatever chooses them."""
 
 import contextlib
-import hashlib
 import json
 import math
 import threading
@@ -17,16 +16,14 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from kerasnets.errors import InputError
 from kerasnets.search.oracle_file import OracleFile, pack
 from kerasnets.search.rungs import PREFIX
+from kerasnets.search.samples import Samples
+from kerasnets.search.tuner_trial import copy_trial, new_trial, note_score, trial_from_state, trial_state
 
-# Why samples cannot be taken is told after so many in a row.
-_MOST_REJECTED = 1000
-# A space is used up when so many draws in a row give nothing new.
-_MOST_SEEN = 1000
 _RETRIES = 1
-# Of keras-tuner's own state: what the arguments say, and what it shows on the terminal.
+# Of keras-tuner's own state: what the arguments say, what it shows on the terminal, and how it draws.
 _NOT_KEPT = (
     "hyperparameters", "display", "seed", "hyperband_iterations", "max_epochs", "min_epochs", "factor",
-    "num_initial_points", "alpha", "beta",
+    "num_initial_points", "alpha", "beta", "seed_state", "tried_so_far", "id_to_hash",
 )  # fmt: skip
 
 
@@ -48,7 +45,8 @@ class SearchOracle(keras_tuner.Oracle):
 
     Attributes:
         ongoing_trials: Running trials by their owner.
-        rejected: How many samples could not be trials, by reason.
+        samples: Where new trials are drawn from.
+        settings: What must not change between two calls of a search.
         extra: What the caller keeps with the state, of JSON types.
         identity: Tells this search from every other one: drawn when it is begun, and kept.
     """
@@ -66,29 +64,30 @@ class SearchOracle(keras_tuner.Oracle):
         accept: Callable[[dict[str, Any]], str | None],
         **options: Any,
     ):
-        # Theirs takes 0 for no seed, and draws value i with seed + i: the trials of seed 1 would be those of seed 0,
-        # moved by one value.
-        digest = hashlib.sha256(f"search {seed}".encode()).digest()
         super().__init__(
             objective=keras_tuner.Objective("score", "max"),
             hyperparameters=hyperparameters.copy(),
             allow_new_entries=False,
             tune_new_entries=False,
-            seed=1 + int.from_bytes(digest[:4]) // 4,
+            seed=1 + seed,  # theirs takes 0 for no seed
             **options,
         )
-        self.max_trials, self.max_budget, self.accept = max_trials, max_budget, accept
-        self.rejected: Counter[str] = Counter()
+        self.max_trials, self.max_budget = max_trials, max_budget
+        # Theirs draws value i with seed + i: the trials of seed 1 are those of seed 0, moved by one value.
+        self.samples = Samples(self.hyperparameters.space, accept, seed)
         self.extra: dict[str, Any] = {}
         self.identity = uuid.uuid4().hex
+        space = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
+        self.settings = {"tuner": self.kind, "seed": seed, "max_budget": max_budget, "space": space}
         self._told: dict[str, float] = {}
-        self._refused: set[str] = set()
-        self._exhausted = False
-        self._settings = {"tuner": self.kind, "seed": seed, "max_budget": max_budget}
-        self._settings["space"] = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
         self._lock = threading.RLock()
         self._file = OracleFile(Path(folder) / "oracle.json")
-        self._saved = self._text()
+        self._saved: str | None = None
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """How many samples could not be trials, by reason."""
+        return self.samples.rejected
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Returns the trial that a tuner runs: the one that it has, one whose owner has died, or a new one.
@@ -106,12 +105,12 @@ class SearchOracle(keras_tuner.Oracle):
         """
         # Who only says that it is alive is answered at once, also while a sample for another one is looked for.
         if (mine := self.ongoing_trials.get(tuner_id)) is not None:
-            return _copy(mine)
+            return copy_trial(mine)
         with self._lock, self._whole_step():
             trial = self.ongoing_trials.get(tuner_id) or self._taken_over() or self._new_trial()
             if trial.status == TrialStatus.RUNNING:
                 self.ongoing_trials[tuner_id] = trial
-            return _copy(trial)
+            return copy_trial(trial)
 
     def _taken_over(self) -> Trial | None:
         if not self._retry_queue:
@@ -128,10 +127,9 @@ class SearchOracle(keras_tuner.Oracle):
         if proposed["status"] != TrialStatus.RUNNING:
             # The trial of one that is still running may have to be taken over.
             status = TrialStatus.IDLE if self.ongoing_trials else TrialStatus.STOPPED
-            return _trial("", {}, status)
+            return new_trial("", {}, status)
         budget = {PREFIX + "epochs": self.max_budget, PREFIX + "initial_epoch": 0}
-        trial = _trial(trial_id, budget | proposed["values"], TrialStatus.RUNNING)
-        self._record_values(trial)
+        trial = new_trial(trial_id, budget | proposed["values"], TrialStatus.RUNNING)
         self.trials[trial_id] = trial
         self.start_order.append(trial_id)
         return trial
@@ -151,7 +149,7 @@ class SearchOracle(keras_tuner.Oracle):
             trial = self._known(trial_id)
             if self._owner(trial_id) is not None:
                 self._told[trial_id] = float(metrics["score"])
-            return _copy(trial)
+            return copy_trial(trial)
 
     def end_trial(self, trial: Trial) -> None:
         """Ends a trial; does nothing for one that is not running, such as one that another tuner has ended.
@@ -179,7 +177,7 @@ class SearchOracle(keras_tuner.Oracle):
                 del self.ongoing_trials[owner]
                 own.status, own.message = trial.status, trial.message
                 if own.status == TrialStatus.COMPLETED:
-                    _note_score(own, score)
+                    note_score(own, score)
                 self._end_or_retry(own)
 
     def _end_or_retry(self, trial: Trial) -> None:
@@ -220,7 +218,7 @@ class SearchOracle(keras_tuner.Oracle):
             InputError: There is no such trial.
         """
         with self._lock:
-            return _copy(self._known(trial_id))
+            return copy_trial(self._known(trial_id))
 
     def _known(self, trial_id: str) -> Trial:
         if trial_id not in self.trials:
@@ -269,7 +267,7 @@ class SearchOracle(keras_tuner.Oracle):
             return True
 
     def _check_settings(self, before: dict[str, Any]) -> None:
-        for key, now in self._settings.items():
+        for key, now in self.settings.items():
             if before[key] != now:
                 what = "" if key == "space" else f" {now} instead of {before[key]}"
                 raise InputError(
@@ -280,113 +278,27 @@ class SearchOracle(keras_tuner.Oracle):
     @contextlib.contextmanager
     def _whole_step(self) -> Iterator[None]:
         """Writes what is done inside, or undoes it."""
+        before = self._saved or self._text()
         try:
             yield
             self.save()
         except BaseException:
-            self._set(json.loads(self._saved))
+            self._set(json.loads(before))
             raise
 
     def _text(self) -> str:
         chosen = {name: value for name, value in self.get_state().items() if name not in _NOT_KEPT}
-        chosen["tried_so_far"] = sorted(chosen["tried_so_far"])
         state = {
             "identity": self.identity,
-            "settings": self._settings,
+            "settings": self.settings,
             "oracle": chosen,
-            "trials": [_trial_state(trial) for trial in self.trials.values()],
-            "rejected": dict(self.rejected),
-            "refused": sorted(self._refused),
-            "exhausted": self._exhausted,
+            "trials": [trial_state(trial) for trial in self.trials.values()],
+            "samples": self.samples.get_state(),
             "extra": self.extra,
         }
         return pack(state)
 
     def _set(self, state: dict[str, Any]) -> None:
-        self.trials = {kept["trial_id"]: _from_state(kept) for kept in state["trials"]}
+        self.trials = {kept["trial_id"]: trial_from_state(kept) for kept in state["trials"]}
         self.set_state(self.get_state() | state["oracle"])
-        self.rejected = Counter(state["rejected"])
-        self._refused = set(state["refused"])
-        self._exhausted = bool(state["exhausted"])
-
-    def _compute_values_hash(self, values: dict[str, Any]) -> str:
-        return super()._compute_values_hash({k: v for k, v in values.items() if not k.startswith(PREFIX)})
-
-    def _is_new(self, values: dict[str, Any]) -> bool:
-        """Whether values may be a trial: neither tried nor refused before, and accepted now."""
-        key = self._compute_values_hash(values)
-        if key in self._tried_so_far or key in self._refused:
-            return False
-        reason = self.accept(dict(values))
-        if reason is not None:
-            self._refused.add(key)
-            self.rejected[reason] += 1
-        return reason is None
-
-    def _random_values(self) -> dict[str, Any] | None:
-        """Returns values that are accepted and were not tried yet; None if the space holds no more."""
-        seen = 0
-        before = self.rejected.total()
-        while seen < _MOST_SEEN and not self._exhausted:
-            values = self._draw()
-            refused = self.rejected.total()
-            if self._is_new(values):
-                return values
-            seen = 0 if self.rejected.total() > refused else seen + 1
-            if self.rejected.total() - before >= _MOST_REJECTED:
-                raise self._nothing_accepted(f"{_MOST_REJECTED:,} samples in a row were not")
-        self._exhausted = True
-        if not self.trials and self.rejected:
-            raise self._nothing_accepted("none of the space is")
-        return None
-
-    def _draw(self) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for hp in self.hyperparameters.space:
-            if all(condition.is_active(values) for condition in hp.conditions):
-                values[hp.name] = hp.random_sample(self._seed_state)
-                self._seed_state += 1
-        return values
-
-    def _nothing_accepted(self, received: str) -> InputError:
-        reasons = "; ".join(f"{count:,} times: {reason}" for reason, count in self.rejected.most_common(3))
-        return InputError(
-            f"Samples that can be trained are needed. Received: {received} ({reasons}). Narrow the space or allow more."
-        )
-
-
-def _trial(trial_id: str, values: dict[str, Any], status: str) -> Trial:
-    # Without the space, which is the same for all trials.
-    hyperparameters = keras_tuner.HyperParameters()
-    hyperparameters.values = values
-    return Trial(hyperparameters, trial_id=trial_id, status=status)
-
-
-def _note_score(trial: Trial, score: float) -> None:
-    trial.score = score
-    # Where keras-tuner's own code would look for it.
-    trial.metrics.register("score", "max")
-    trial.metrics.update("score", score)
-
-
-def _copy(trial: Trial) -> Trial:
-    """Callers change the trials that they are given."""
-    return _from_state(_trial_state(trial))
-
-
-def _trial_state(trial: Trial) -> dict[str, Any]:
-    return {
-        "trial_id": trial.trial_id,
-        "values": dict(trial.hyperparameters.values),
-        "status": trial.status,
-        "score": trial.score,
-        "message": trial.message,
-    }
-
-
-def _from_state(state: dict[str, Any]) -> Trial:
-    trial = _trial(state["trial_id"], dict(state["values"]), state["status"])
-    trial.message = state["message"]
-    if state["score"] is not None:
-        _note_score(trial, state["score"])
-    return trial
+        self.samples.set_state(state["samples"])

@@ -1,0 +1,131 @@
+"""The networks of the built-in space: hyperparameters, and the options of network `blocks` that they stand for."""
+
+from typing import Any
+
+import keras_tuner
+
+# How many stages of convolutions, each with a pooling; 0 leaves the linear layers.
+STAGES = [0, 2, 3, 4, 5, 6]
+# Filters of each stage and the default, which is that of speednet. 6, 10, 16 and 100 are the reports'.
+WIDTHS = (
+    ([6, 10, 16, 32, 64, 128], 64),
+    ([16, 32, 64, 100, 128, 256], 256),
+    ([64, 128, 256, 512], 256),
+    ([128, 256, 512], 256),
+    ([256, 512], 256),
+    ([256, 512], 512),
+)
+HIDDEN = ["none", "100", "512", "120 84", "512 500 500 100 100 100"]
+NORMALIZATIONS = ["batch_no_scale", "batch", "none"]
+ACTIVATIONS = ["silu", "relu", "leaky_relu", "none"]
+
+
+def choose_network(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """Declares what may vary of a network, and returns the options of `blocks` for the values of `hp`.
+
+    The defaults are `speednet`. Two options follow from others, as in all published networks: convolutions have a bias
+    unless the normalisation is speednet's, and the logits have one where a linear layer comes before them or nothing.
+    """
+    stages = hp.Choice("stages", STAGES, default=3)
+    shapes = _shapes(hp)
+    with hp.conditional_scope("stages", STAGES[1:]):
+        options = _trunk(hp, stages, *shapes)
+    with hp.conditional_scope("stages", [0]):
+        initializer = hp.Choice("linear_initializer", ["uniform", "normal"])
+        with hp.conditional_scope("linear_initializer", ["normal"]):
+            stddev, l2 = hp.Choice("initial_stddev", [0.1, 1.0]), hp.Choice("l2", [0.0, 0.005])
+    if not stages:
+        options = {"stages": "", "normalization": "none", "activation": "none", "initializer": initializer}
+        options |= {"initial_stddev": stddev, "l2": l2} if initializer == "normal" else {}
+    hidden = hp.Choice("hidden", HIDDEN)
+    options["logits_bias"] = stages == 0 or hidden != "none"
+    with hp.conditional_scope("hidden", HIDDEN[1:]):
+        hidden_normalization = hp.Choice("hidden_normalization", ["none", "batch"])
+        hidden_activation = hp.Choice("hidden_activation", ["relu", "leaky_relu", "silu", "none"])
+    if hidden != "none":
+        options |= {"hidden": hidden, "hidden_activation": hidden_activation}
+        options |= {"hidden_normalization": hidden_normalization}
+    return options | {"dropout": hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.5])}
+
+
+def _shapes(hp: keras_tuner.HyperParameters) -> tuple[list[int], list[int]]:
+    """Declares width and depth of each stage."""
+    widths, depths = [], []
+    for number, (choices, default) in enumerate(WIDTHS, 1):
+        with hp.conditional_scope("stages", [count for count in STAGES if count >= number]):
+            widths.append(hp.Choice(f"width_{number}", choices, default=default))
+            depths.append(hp.Int(f"depth_{number}", 1, 4, default=2))
+    return widths, depths
+
+
+def _trunk(hp: keras_tuner.HyperParameters, stages: int, widths: list[int], depths: list[int]) -> dict[str, Any]:
+    """Declares the convolutions; what it returns holds only for more than 0 stages."""
+    stem = hp.Choice("stem", ["whitening", "none", "wide"])
+    blocks = hp.Choice("blocks", ["plain", "skip", "residual"])
+    with hp.conditional_scope("blocks", ["residual"]):
+        valid_end = hp.Boolean("valid_end")
+    kernel = hp.Choice("kernel_size", [3, 5])
+    padding = hp.Choice("padding", ["same", "valid"])
+    normalization = hp.Choice("normalization", NORMALIZATIONS)
+    activation = hp.Choice("activation", ACTIVATIONS)
+    pool = hp.Choice("pool", ["max", "mean"])
+    place = hp.Choice("pool_place", ["inside", "end"])
+    last_pool = hp.Choice("last_pool", [1, 2, 4], default=2)
+    widen = hp.Boolean("widen")
+    head = hp.Choice("head", ["max", "average", "flatten"])
+    initializer = hp.Choice("initializer", ["identity", "uniform"])
+    if not stages:
+        return {}
+    texts = []
+    for number in range(stages):
+        last = number == stages - 1
+        shape = (f" k{kernel}" if kernel != 3 else "") + (" valid" if padding == "valid" else "")
+        first = " k5 wide" if number == 0 and stem == "wide" else shape
+        size = last_pool if last else 2
+        pooling = f" {pool}{size}" if size > 1 else ""
+        if last and valid_end:
+            texts.append(f"{widths[number]} valid bare{pooling} act")
+            continue
+        following = widths[number] if last or not widen else widths[number + 1]
+        texts.append(
+            _stage(blocks, widths[number], depths[number], first, shape, pooling, place == "inside", following)
+        )
+    return {
+        "stages": ", ".join(texts),
+        "stem": "whitening" if stem == "whitening" else "none",
+        "normalization": normalization,
+        "activation": activation,
+        "head": head,
+        "convolution_bias": normalization != "batch_no_scale",
+        "initializer": initializer,
+    }
+
+
+def _stage(
+    blocks: str, width: int, depth: int, first: str, shape: str, pooling: str, inside: bool, following: int
+) -> str:
+    """The text of one stage, see `read_stages`.
+
+    Args:
+        blocks: "plain" convolutions; a "skip" around all but the first; or "residual", one convolution and as many
+            residual blocks as the depth says.
+        width: Filters.
+        depth: Convolutions, or residual blocks.
+        first: Kernel and padding of the first convolution.
+        shape: Kernel and padding of the others.
+        pooling: The word of the pooling.
+        inside: Whether it comes between the first convolution and its normalisation, and not at the end.
+        following: Filters of the last of several plain convolutions.
+    """
+    kernel = shape.replace(" valid", "")
+    end = "" if inside else pooling
+    begin = f"{width}{first} bare{pooling}" if inside and pooling else f"{width}{first}"
+    if blocks == "residual":
+        begin = f"{width}{first} bare{pooling if inside else ''}"
+        return f"{begin} res{depth}{kernel} act{end}"
+    begin += " act" if inside and pooling else ""
+    if depth == 1:
+        return begin + end
+    if blocks == "skip" and depth > 2:
+        return f"{begin} skip{depth - 1}{kernel}{end}"
+    return begin + "".join(f" {width}{shape}" for _ in range(depth - 2)) + f" {following}{shape}{end}"

@@ -1,0 +1,101 @@
+"""Checks a sample of a space before it is trained: that it builds, how large it is, that images are large enough."""
+
+import contextlib
+import functools
+import json
+import math
+from dataclasses import dataclass
+
+from kerasnets.errors import InputError
+from kerasnets.models.block_shapes import block_shapes
+from kerasnets.training.config import TrainConfig
+
+
+class RejectedSample(Exception):
+    """Why a sample is not trained, in a few words that are the same for all samples of one kind."""
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """Size of a sample's network.
+
+    Attributes:
+        weights: Trainable weights.
+        flops: Operations of one image's forward pass.
+    """
+
+    weights: int
+    flops: int
+
+
+def check_sample(
+    config: TrainConfig,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    max_weights: int | None = None,
+    max_flops: int | None = None,
+) -> SampleFacts:
+    """Checks that a sample can be trained; network `blocks` by arithmetic alone, any other by building it.
+
+    Args:
+        config: The sample.
+        image_shape: `(height, width, channels)` of the data.
+        num_classes: Of the data.
+        max_weights: Most trainable weights.
+        max_flops: Most operations of one image's forward pass.
+
+    Raises:
+        RejectedSample: It cannot be built, is larger than allowed, or the images are too small for it.
+    """
+    _check_images(config, image_shape)
+    image_shape = tuple(image_shape)
+    try:
+        if config.arch == "blocks":
+            facts = _check_blocks(config, image_shape, num_classes)
+        else:
+            facts = _built(config.arch, json.dumps(config.arch_options, sort_keys=True), image_shape, num_classes)
+    except InputError as error:
+        raise RejectedSample(str(error)) from None
+    if max_weights is not None and facts.weights > max_weights:
+        raise RejectedSample(f"over {max_weights:,} weights")
+    if max_flops is not None and facts.flops > max_flops:
+        raise RejectedSample(f"over {max_flops:,} FLOPs an image")
+    return facts
+
+
+def _check_images(config: TrainConfig, image_shape: tuple[int, int, int]) -> None:
+    height, width, _ = image_shape
+    sizes = [size for size, _ in config.early_sizes]
+    if sizes and (height != width or max(sizes) > height):
+        raise RejectedSample("smaller images first, but the images are not square or no larger")
+    if config.crop_mode == "reflect" and config.crop_padding >= min(height, width, *sizes):
+        raise RejectedSample("images too small for the padding of the crop")
+
+
+def _check_blocks(config: TrainConfig, image_shape: tuple[int, int, int], num_classes: int) -> SampleFacts:
+    full = block_shapes(image_shape, num_classes, config.arch_options)
+    # One that finds a map of one pixel does no harm, cifarnet has it on 8x8; with two, stages are wasted.
+    if full.idle_poolings > 1:
+        raise RejectedSample("images too small for so many poolings")
+    for size, _ in config.early_sizes:
+        smaller = block_shapes((int(size), int(size), image_shape[2]), num_classes, config.arch_options)
+        if smaller.layers != full.layers:
+            raise RejectedSample("smaller images first, but weights or windows of the network depend on the size")
+    return SampleFacts(weights=full.weights, flops=full.flops)
+
+
+# A space that varies the training alone has one network, and building takes a second.
+@functools.lru_cache(maxsize=256)
+def _built(arch: str, options: str, image_shape: tuple[int, int, int], num_classes: int) -> SampleFacts:
+    import tensorflow as tf
+
+    from kerasnets.models import MODEL_NAMES, build_model, flops_per_image, output_kind
+
+    # A graph is let go with all that was built in it, and needs no memory for weights; a user's code may need values.
+    with tf.Graph().as_default() if arch in MODEL_NAMES else contextlib.nullcontext():
+        model = build_model(arch, image_shape, num_classes, **json.loads(options))
+        output_kind(model)
+        return SampleFacts(
+            weights=sum(math.prod(weight.shape) for weight in model.trainable_weights), flops=flops_per_image(model)
+        )

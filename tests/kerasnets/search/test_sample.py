@@ -1,0 +1,67 @@
+"""What is rejected before it is trained, and why."""
+
+import pytest
+
+from kerasnets.models import build_model, flops_per_image
+from kerasnets.search.sample import RejectedSample, SampleFacts, check_sample
+from kerasnets.training.config import TrainConfig
+
+SHAPE = (16, 16, 3)
+
+
+def config(stages="8 max2, 8 max2", **changes):
+    options = {"stages": stages, "head": "max"}
+    return TrainConfig(**{"dataset": "digits", "arch": "blocks", "arch_options": options} | changes)
+
+
+def test_facts_of_blocks_and_of_another_network():
+    model = build_model("lenet_bn", SHAPE, 3)
+    assert check_sample(config(arch="lenet_bn", arch_options={}), SHAPE, 3) == SampleFacts(
+        weights=sum(weight.numpy().size for weight in model.trainable_weights), flops=flops_per_image(model)
+    )
+    # 9 * 3 * 8 + 8 + 16, 9 * 8 * 8 + 8 + 16, 8 * 3
+    assert check_sample(config(), SHAPE, 3) == SampleFacts(
+        weights=240 + 600 + 24, flops=2 * (216 * 256 + 576 * 64 + 24)
+    )
+
+
+def test_limits():
+    facts = check_sample(config(), SHAPE, 3)
+    check_sample(config(), SHAPE, 3, max_weights=facts.weights, max_flops=facts.flops)
+    with pytest.raises(RejectedSample, match="^over 863 weights$"):
+        check_sample(config(), SHAPE, 3, max_weights=facts.weights - 1)
+    with pytest.raises(RejectedSample, match="^over 1,000 FLOPs an image$"):
+        check_sample(config(), SHAPE, 3, max_flops=1000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"stages": "8 max8 max2 max2 max2"}, "images too small for so many poolings"),
+        ({"crop_mode": "reflect", "crop_padding": 16}, "images too small for the padding of the crop"),
+        (
+            {"crop_mode": "reflect", "crop_padding": 8, "early_sizes": [[8, 0.5]]},
+            "images too small for the padding of the crop",
+        ),
+        ({"early_sizes": [[17, 0.5]]}, "smaller images first, but the images are not square or no larger"),
+        (
+            {"stages": "8 max2 max2 max4", "early_sizes": [[8, 0.2], [12, 0.5]]},
+            "smaller images first, but weights or windows of the network depend on the size",
+        ),
+        ({"arch_options": {"stages": "8 maxx"}}, "Option 'stages' of model 'blocks': stages must be a text .*"),
+        ({"arch": "lazynett", "arch_options": {}}, "Unknown model 'lazynett'.*"),
+    ],
+)
+def test_reasons(changes, reason):
+    with pytest.raises(RejectedSample, match=f"^{reason}$"):
+        check_sample(config(**changes), SHAPE, 3)
+
+
+def test_images_that_are_not_square():
+    check_sample(config(), (16, 12, 3), 3)
+    with pytest.raises(RejectedSample, match="not square"):
+        check_sample(config(early_sizes=[[8, 0.5]]), (16, 12, 3), 3)
+
+
+def test_smaller_images_first_where_the_network_takes_them():
+    check_sample(config(early_sizes=[[8, 0.2], [12, 0.5]]), SHAPE, 3)

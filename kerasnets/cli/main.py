@@ -13,6 +13,7 @@ VERBS = {
     "evaluate": "measure a run or an exported model on a data set",
     "export": "write a run's network as a SavedModel",
     "predict": "say what is on images",
+    "search": "search a network and its recipe, on one machine or several",
     "study": "run a study, a published one or your own, and say what holds",
     "report": "write the page of a run, or of several side by side",
     "data": "list, look at, fetch and check data sets",

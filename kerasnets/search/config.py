@@ -26,6 +26,7 @@ class SearchConfig:
         dataset: Name of a data set, such as cifar10 or digits, or folder:PATH, csv:FILE, npz:FILE or tfds:NAME.
         space: What may vary: a Python file with build(hp, image_shape, num_classes), or a YAML file of ranges over the
             settings of kerasnets-train; without it the space of networks and recipes that comes with kerasnets.
+        arch: A network to keep, so that only its training varies; without it the network varies too.
         tuner: How the next trial is chosen. hyperband gives many choices few epochs and goes on with the best of them.
         objective: What the trials are ranked by, always on validation images after the last epoch. accuracy_at_seconds
             gives every trial the same time instead of the same epochs; accuracy_per_flop is the accuracy times
@@ -58,6 +59,7 @@ class SearchConfig:
 
     dataset: str
     space: str | None = None
+    arch: str | None = None
     tuner: Literal["hyperband", "bayesian", "random"] = "hyperband"
     objective: Literal["val_accuracy", "accuracy_at_seconds", "accuracy_per_flop"] = "val_accuracy"
     epochs: int = 9

@@ -105,7 +105,7 @@ def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
 
         deviation = float(np.std(accuracies, ddof=1))
         half = float(stats.t.ppf(0.975, len(accuracies) - 1)) * deviation / math.sqrt(len(accuracies))
-        interval = [mean - half, mean + half]
+        interval = [max(0.0, mean - half), min(1.0, mean + half)]
     return {
         "seeds": [result.cell.seed for result in finished],
         "accuracies": accuracies,

@@ -31,11 +31,6 @@ class SearchFolder:
         self.path = Path(path)
 
     @property
-    def oracle(self) -> Path:
-        """State of the oracle, with all its trials."""
-        return self.path / "oracle.json"
-
-    @property
     def results(self) -> Path:
         """Folder of the records."""
         return self.path / "results"

@@ -80,6 +80,10 @@ def test_the_mean_over_seeds_has_students_interval():
     assert result["seeds"] == [5, 6, 7]
 
 
+def test_no_interval_leaves_what_an_accuracy_can_be():
+    assert test_result([Finished(0.92, 5), Finished(0.97, 6)])["interval"] == [pytest.approx(0.627, abs=1e-3), 1.0]
+
+
 def test_a_single_run_has_the_interval_of_its_images():
     assert test_result([Finished(0.9, 5)])["interval"] == [0.1, 0.9]
 

@@ -1,0 +1,410 @@
+"""`run_search` and `run_worker`: from a configuration to a winner, or a share of somebody else's search."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasnets.errors import InputError
+from kerasnets.runs.files import write_json_atomic
+from kerasnets.search.best import write_best
+from kerasnets.search.config import SearchConfig
+from kerasnets.search.final import final_cells, final_config, final_seconds, reserve, test_result
+from kerasnets.search.folder import Clock, SearchFolder
+from kerasnets.search.live_table import Display, Silent
+from kerasnets.search.oracle import SearchOracle, make_oracle
+from kerasnets.search.report import write_search_report
+from kerasnets.search.results import ranking, read_records, write_trials_csv
+from kerasnets.search.slots import Slots, trial_config
+from kerasnets.search.space import RejectedSample, Space, check_sample, hyperparameters, load_space
+from kerasnets.search.trial import TrialRecord
+from kerasnets.search.trial_process import TrialServer
+from kerasnets.studies.ledger import Ledger
+from kerasnets.studies.results import read_cell
+from kerasnets.studies.runner import run_study
+from kerasnets.studies.stop_signals import StopSignals
+from kerasnets.training.config import TrainConfig, parse_seconds
+from kerasnets.training.environment import processor_name
+from kerasnets.training.progress import format_seconds
+from pipelines.cores import usable_cores
+from pipelines.sources import find_source
+
+if TYPE_CHECKING:
+    from kerasnets.search.chief import Chief
+
+# The page is drawn anew not more often than this while the search goes on.
+_PAGE_SECONDS = 60.0
+# A worker that has not spoken for so long has its trial handed on.
+_SILENT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSummary:
+    """What a call has come to.
+
+    Attributes:
+        status: ``finished``; ``stopped`` by a signal or by trouble, which the same command goes on from; or ``empty``,
+            when no trial has a score.
+        because: Why it ended, in one line.
+        exit_code: 0; 1 after trouble or without a winner; 128 and the signal's number after a signal.
+        trials: Trials that have ended, over all calls.
+        best: The record of the winner; None without one.
+        final: What its runs on all training images give, see `test_result`; None while there are none.
+        report: The page.
+    """
+
+    status: str
+    because: str = ""
+    exit_code: int = 0
+    trials: int = 0
+    best: TrialRecord | None = None
+    final: dict[str, Any] | None = field(default=None)
+    report: Path | None = None
+
+
+def run_search(
+    config: SearchConfig,
+    *,
+    chief_address: str | None = None,
+    display: Display | None = None,
+    command: str = "",
+) -> SearchSummary:
+    """Searches, or goes on with a search, then trains the winner on all training images and tests it once.
+
+    Whatever happens to a trial, to this process or to the machine, another call goes on where it was: choices and
+    scores lie in one file of the oracle that is replaced as a whole, and runs go on from their checkpoints.
+
+    Args:
+        config: What to search.
+        chief_address: ``HOST:PORT`` on which workers of other machines may ask for trials.
+        display: Told what happens; silent by default.
+        command: The command line that gives the same search, for its page.
+
+    Raises:
+        InputError: A setting is wrong, the folder holds another search, or another process leads it.
+        DataError: The data set is missing or damaged.
+        OSError: The folder cannot be written.
+    """
+    display = display or Silent()
+    space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
+    folder = SearchFolder(config.folder)
+    with folder.alone():
+        folder.claim(config, space.describe())
+        with StopSignals() as signals, _served(config, folder) as server:
+            search = _Search(config, folder, space, server, display, signals, command)
+            with _chief(search, chief_address) as chief:
+                return search.run(chief)
+
+
+def run_worker(config: SearchConfig, address: str, *, display: Display | None = None) -> int:
+    """Works on a search that a chief leads, until that has no more trials.
+
+    Args:
+        config: The search as the chief has it; its folder must be the chief's, seen from here.
+        address: ``HOST:PORT`` of the chief.
+        display: Told what happens; silent by default.
+
+    Returns:
+        0 when the search has ended, 1 after trouble, 128 and the signal's number after a signal.
+
+    Raises:
+        InputError: The folder is not that of this search, or the chief cannot be reached.
+    """
+    from kerasnets.search.client import ChiefClient
+
+    display = display or Silent()
+    space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
+    folder = SearchFolder(config.folder)
+    folder.check(config, space.describe())
+    worker = f"{socket.gethostname()}-{os.getpid()}"
+    with StopSignals() as signals, _served(config, folder) as server:
+        display.begin(config.folder.name, config.unit, None, None)
+        names = [f"{worker}-{number}" for number in range(max(1, config.workers))]
+        slots = Slots(
+            config,
+            folder,
+            space=space,
+            hyperparameters=hyperparameters(space, server.image_shape, server.num_classes),
+            oracle=ChiefClient(address, worker),
+            server=server,
+            names=names,
+            display=display,
+            clock=Clock(folder.path / f"clock-{worker}.json"),
+            threads=_threads(len(names)),
+            ledger=Ledger(folder.path / f"ledger-{worker}.jsonl"),
+            remote=True,
+        )
+        try:
+            slots.run(lambda: bool(signals.received), display.ended)
+        finally:
+            display.close()
+        (folder.path / f"clock-{worker}.json").unlink(missing_ok=True)
+    if signals.received:
+        return 128 + signals.received[0]
+    if slots.trouble:
+        display.message(slots.trouble)
+    return int(bool(slots.trouble))
+
+
+@contextlib.contextmanager
+def _served(config: SearchConfig, folder: SearchFolder):
+    """The server of the trials' processes, which has read the data; these must be the images of the search."""
+    server = TrialServer(trial_config(config, {"arch": "lazynet"}), nice=config.nice)
+    try:
+        folder.check_data(server.data)
+        yield server
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def _chief(search: "_Search", address: str | None):
+    if address is None:
+        yield None
+        return
+    from kerasnets.search.chief import Chief
+
+    chief = Chief(search.oracle, address)
+    chief.start()
+    try:
+        if chief.warning:
+            search.display.message(chief.warning)
+        search.display.message(f"Workers: the same command with --worker {chief.address} in place of --chief.")
+        yield chief
+    finally:
+        chief.stop()
+
+
+def _train_images(config: SearchConfig, server: TrialServer) -> int:
+    """Training images without the limit of the trials."""
+    if config.limit_train is not None:
+        return len(find_source(config.dataset, config.data_dir, config.reading()).splits["train"])
+    return sum(count for split, count in server.data["split_sizes"].items() if split != "test")
+
+
+def _threads(workers: int) -> int:
+    """Processor threads of each trial; 0 lets a trial alone choose for itself."""
+    return 0 if workers <= 1 else max(1, usable_cores() // workers)
+
+
+class _Search:
+    """One call of `run_search`, in the lock."""
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        folder: SearchFolder,
+        space: Space,
+        server: TrialServer,
+        display: Display,
+        signals: StopSignals,
+        command: str,
+    ):
+        self.config, self.folder, self.space, self.server = config, folder, space, server
+        self.display, self.signals, self.command = display, signals, command
+        self.clock = Clock(folder.path / "clock.json")
+        self.max_seconds = None if config.max_time is None else parse_seconds(config.max_time)
+        self.hyperparameters = hyperparameters(space, server.image_shape, server.num_classes)
+        self.train_images = _train_images(config, server)
+        self._check_space()
+        self.oracle = self._make_oracle()
+        self.records = {record.trial: record for record in read_records(folder.path, display.message)}
+        self.drawn = time.monotonic()
+        self.final: dict[str, Any] | None = None
+
+    def _check_space(self) -> None:
+        """A space that sets what it must not is told before anything runs, not once for each sample."""
+        trial_config(self.config, self.space.settings(self.hyperparameters.copy()))
+
+    def _make_oracle(self) -> SearchOracle:
+        oracle = make_oracle(
+            self.config.tuner,
+            hyperparameters=self.hyperparameters.copy(),
+            max_trials=self.config.max_trials,
+            max_budget=self.config.budget_units,
+            factor=self.config.factor,
+            # With a number of trials or a time, sweep follows sweep until that ends it.
+            iterations=1 if self.config.trials is None and self.config.max_time is None else None,
+            seed=self.config.seed,
+            folder=self.folder.path,
+            accept=self._reject,
+        )
+        oracle.reload()
+        return oracle
+
+    def _config_of(self, values: dict[str, Any]) -> TrainConfig:
+        hp = self.hyperparameters.copy()
+        hp.values = dict(values)
+        return trial_config(self.config, self.space.settings(hp))
+
+    def _reject(self, values: dict[str, Any]) -> str | None:
+        """Why a choice is not tried, None if it is."""
+        try:
+            check_sample(
+                self._config_of(values),
+                self.server.image_shape,
+                self.server.num_classes,
+                max_weights=self.config.max_weights,
+                max_flops=self.config.max_flops,
+            )
+        except (RejectedSample, InputError) as reason:
+            return str(reason)
+        return None
+
+    def run(self, chief: "Chief | None") -> SearchSummary:
+        """Searches until there are no more trials or no more time, then trains the winner."""
+        slots = self._slots()
+        others = (lambda: False) if chief is None else (lambda: self._look_at_workers(chief))
+        self.display.begin(self.folder.path.name, self.config.unit, self.config.max_trials, self.max_seconds)
+        if self.records:
+            self.display.earlier(list(self.records.values()))
+            self.display.message(
+                f"Going on with {self.folder.path}: {len(self.records)} trials in "
+                f"{format_seconds(self.clock.seconds)} so far"
+            )
+        Ledger(self.folder.ledger).append("begun", pid=os.getpid(), workers=self.config.workers)
+        try:
+            slots.run(self._must_stop, self._ended, others)
+            if not slots.trouble and not self.signals.received:
+                self._train_winner()
+        finally:
+            self.display.close()
+            self.clock.tick(now=True)
+        return self._close(slots.trouble)
+
+    def _slots(self) -> Slots:
+        names = [f"local-{number}" for number in range(self.config.workers)]
+        for owner in self.oracle.owners():
+            if owner.startswith("local-") and owner not in names:
+                self.oracle.orphan(owner)  # fewer workers than before
+        return Slots(
+            self.config,
+            self.folder,
+            space=self.space,
+            hyperparameters=self.hyperparameters,
+            oracle=self.oracle,
+            server=self.server,
+            names=names,
+            display=self.display,
+            clock=self.clock,
+            threads=_threads(self.config.workers),
+            ledger=Ledger(self.folder.ledger),
+        )
+
+    def _look_at_workers(self, chief: "Chief") -> bool:
+        """Hands the trials of the silent on, takes the records of the others; returns whether any works."""
+        chief.hand_on(_SILENT_SECONDS)
+        for file in sorted(self.folder.results.glob("*.json")):
+            record = None if file.stem in self.records else self.folder.record(file.stem)
+            if record is not None:
+                self._ended(record)
+        return not chief.finished
+
+    def _must_stop(self) -> bool:
+        if self.signals.received:
+            return True
+        return self.max_seconds is not None and self.clock.seconds >= self.max_seconds - self._reserved()
+
+    def _reserved(self) -> float:
+        return reserve(self.config, self.max_seconds, self._final_seconds())
+
+    def _final_seconds(self) -> float:
+        best = self.best
+        return final_seconds(self.config, best, self.train_images, max(1, self.config.workers))
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The winner so far."""
+        ranked = ranking(self.records.values())
+        return ranked[0] if ranked else None
+
+    def _ended(self, record: TrialRecord) -> None:
+        before = self.best
+        self.records[record.trial] = record
+        self.display.ended(record)
+        self._write(page=time.monotonic() - self.drawn > _PAGE_SECONDS, best=self.best != before)
+
+    def _write(self, *, page: bool, best: bool) -> None:
+        write_trials_csv(self.folder.path, list(self.records.values()))
+        if best and self.best is not None:
+            config = final_config(self.config, self._config_of(self.best.values))
+            write_best(self.folder.path, config, self.best.to_dict())
+        if page:
+            self.drawn = time.monotonic()
+            write_json_atomic(self.folder.path / "summary.json", self._facts("running"))
+            write_search_report(self.folder.path)
+
+    def _train_winner(self) -> None:
+        best = self.best
+        if best is None or not self.config.final_seeds:
+            return
+        left = None if self.max_seconds is None else max(0.0, self.max_seconds - self.clock.seconds)
+        at_a_time = max(1, self.config.workers)
+        cells = final_cells(
+            self.config, self._config_of(best.values), self.folder.final, left, self._final_seconds(), at_a_time
+        )
+        self.display.message(
+            f"The winner is trial {best.trial}: now {len(cells)} runs of it on all training images, tested once each"
+        )
+        self.display.close()
+        self.server.close()  # its copy of the images is not needed any more
+        from kerasnets.studies.live_table import LiveTable
+
+        outcome = run_study(
+            self.folder.final,
+            self.folder.final,
+            cells,
+            jobs=at_a_time,
+            nice=self.config.nice,
+            display=LiveTable() if not isinstance(self.display, Silent) else None,
+        )
+        if outcome.exit_code > 128:
+            self.signals.received.append(outcome.exit_code - 128)
+        self.final = test_result([read_cell(self.folder.final, cell) for cell in cells])
+
+    def _close(self, trouble: str) -> SearchSummary:
+        received = self.signals.received
+        status = "stopped" if received or trouble else "finished" if self.best else "empty"
+        self._write(page=False, best=True)
+        write_json_atomic(self.folder.path / "summary.json", self._facts(status))
+        report = write_search_report(self.folder.path)
+        because, code = trouble, int(bool(trouble) or self.best is None)
+        if received:
+            because, code = f"stopped by {signal.Signals(received[0]).name}", 128 + received[0]
+        Ledger(self.folder.ledger).append("ended", trials=len(self.records), reason=because or None)
+        return SearchSummary(
+            status=status,
+            because=because,
+            exit_code=code,
+            trials=len(self.records),
+            best=self.best,
+            final=self.final,
+            report=report,
+        )
+
+    def _facts(self, status: str) -> dict[str, Any]:
+        """What the page of the search says beside its trials."""
+        from importlib.metadata import version
+
+        return {
+            "search": self.folder.path.name,
+            "status": status,
+            "dataset": self.config.dataset,
+            "objective": self.config.objective,
+            "tuner": self.config.tuner,
+            "unit": self.config.unit,
+            "seed": self.config.seed,
+            "settings": self.config.identity(),
+            "command": self.command,
+            "seconds": round(self.clock.seconds, 3),
+            "trials": len(self.records),
+            "winner": self.best.to_dict() if self.best else None,
+            "final": self.final,
+            "rejected": dict(self.oracle.rejected),
+            "hardware": processor_name(),
+            "versions": {name: version(name) for name in ("kerasnets", "tensorflow", "keras", "keras-tuner")},
+        }

@@ -24,6 +24,31 @@ def student_interval(mean: float, standard_deviation: float, n: int, confidence:
     return float(mean - half_width), float(mean + half_width)
 
 
+def difference_of_means(
+    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+) -> tuple[float, tuple[float, float] | None]:
+    """Difference of two means, such as accuracies over seeds, and its confidence interval.
+
+    Args:
+        first: Numbers, at least one.
+        second: Numbers of others, at least one; they need not be as many, nor vary as much.
+        confidence: Two-sided level in (0, 1).
+
+    Returns:
+        Mean of the first less that of the second, and the interval; None for it where one has a single number, or
+        neither varies.
+
+    Source:
+        Welch 1947, "The generalization of Student's problem when several different population variances are involved".
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    difference = float(a.mean() - b.mean())
+    if min(len(a), len(b)) < 2 or a.std() + b.std() == 0:
+        return difference, None
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
+    return difference, (float(low), float(high))
+
+
 def normal_interval(mean: float, standard_error: float, confidence: float = 0.95) -> tuple[float, float]:
     """Confidence interval of a mean whose standard error is known.
 

@@ -23,25 +23,25 @@ _STYLES = ("-", "--", ":", "-.")
 MOST_POINTS = 120  # of a line; more are not seen in so small a drawing
 LINES_IN_A_DRAWING = 8
 # Stands for the colour of the text around the drawing, which no drawing can know.
-_INK = "#010203"
+INK = "#010203"
 _RC = {
     "svg.fonttype": "none",  # text stays text: smaller, and it can be read aloud, searched and copied
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
-    "text.color": _INK,
+    "text.color": INK,
     "text.parse_math": False,  # a class may be called $5
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.titlecolor": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
     "axes.formatter.use_mathtext": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "grid.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": INK,
     "grid.alpha": 0.2,
     "grid.linewidth": 0.6,
     "figure.facecolor": "none",
@@ -49,7 +49,7 @@ _RC = {
     "legend.fontsize": 9,
     "path.simplify_threshold": 0.2,
 }
-_WIDTH = 4.7  # inches: at 400 pixels of a screen the letters keep their size
+WIDTH = 4.7  # inches: at 400 pixels of a screen the letters keep their size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +117,10 @@ def curves_svg(
         for line in lines:
             _draw_line(axes, line)
         if any(line.marks for line in lines):
-            axes.plot([], [], "D", color="none", markeredgecolor=_INK, markersize=5, label=mark_name)
+            axes.plot([], [], "D", color="none", markeredgecolor=INK, markersize=5, label=mark_name)
         _scale(axes, limits or value_limits(lines) or (0.0, 1.0), logarithmic=not per_cent)
         if per_cent:
-            axes.yaxis.set_major_formatter(FuncFormatter(_per_cent))
+            axes.yaxis.set_major_formatter(FuncFormatter(per_cent_label))
         axes.set_xlabel("epoch")
         axes.set_ylabel(y_label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=7))
@@ -128,7 +128,7 @@ def curves_svg(
         if rows:
             figure.legend(loc="outside lower center", ncols=2, handlelength=1.6, columnspacing=1.2)
 
-    return to_svg(draw, (_WIDTH, 3.0 + 0.2 * rows), name, f"{y_label} by epoch")
+    return to_svg(draw, (WIDTH, 3.0 + 0.2 * rows), name, f"{y_label} by epoch")
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
@@ -156,7 +156,8 @@ def value_limits(lines: Sequence[Line]) -> tuple[float, float] | None:
     return (float(values.min()), float(values.max())) if len(values) else None
 
 
-def _per_cent(value: float, place: int | None = None) -> str:
+def per_cent_label(value: float, place: int | None = None) -> str:
+    """A share as the label of a tick."""
     return f"{100 * value:g} %"
 
 
@@ -197,20 +198,20 @@ def bars_svg(bars: Sequence[Bar], *, name: str, x_label: str, from_zero: bool) -
         for place, bar in zip(places, bars, strict=True):
             _draw_bar(axes, place, bar, from_zero)
         if any(bar.published for bar in bars):
-            axes.plot([], [], "D", color="none", markeredgecolor=_INK, markersize=6, label="published")
+            axes.plot([], [], "D", color="none", markeredgecolor=INK, markersize=6, label="published")
             figure.legend(loc="outside lower center")
         axes.set_yticks(places, [shorten(bar.name, 26) for bar in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         if from_zero:
             axes.set_xlim(left=0)
         axes.margins(x=0.05)
-        axes.xaxis.set_major_formatter(FuncFormatter(_per_cent))
+        axes.xaxis.set_major_formatter(FuncFormatter(per_cent_label))
         axes.set_xlabel(x_label)
         axes.tick_params("y", length=0)
         axes.grid(axis="x")
         axes.set_axisbelow(True)
 
-    return to_svg(draw, (_WIDTH + 0.5, 0.9 + 0.27 * len(bars)), name, x_label)
+    return to_svg(draw, (WIDTH + 0.5, 0.9 + 0.27 * len(bars)), name, x_label)
 
 
 def _draw_bar(axes: Axes, place: int, bar: Bar, from_zero: bool) -> None:
@@ -228,10 +229,8 @@ def _draw_bar(axes: Axes, place: int, bar: Bar, from_zero: bool) -> None:
     if bar.published:
         low, high = bar.published
         if high > low:
-            axes.plot([low, high], [place, place], "-", color=_INK, linewidth=1)
-        axes.plot(
-            bar.published, [place] * 2, "D", color="none", markeredgecolor=_INK, markersize=6, markeredgewidth=1.2
-        )
+            axes.plot([low, high], [place, place], "-", color=INK, linewidth=1)
+        axes.plot(bar.published, [place] * 2, "D", color="none", markeredgecolor=INK, markersize=6, markeredgewidth=1.2)
 
 
 def to_svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str, label: str) -> str:
@@ -276,7 +275,7 @@ def _for_a_page(text: str, label: str) -> str:
 
 def _smaller(tag: str) -> str:
     """One tag, in which all text is ours: names stand between tags."""
-    tag = re.sub(rf"(fill|stroke): {_INK}", r"\1: currentColor", tag)
+    tag = re.sub(rf"(fill|stroke): {INK}", r"\1: currentColor", tag)
     tag = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-0 [^\"]*\)\"", "", tag)
     # The names of groups, which nothing refers to, would be the same in all drawings of a page.
     tag = re.sub(r'^<g id="[^"]*"', "<g", tag)

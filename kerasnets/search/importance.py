@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasnets.search.results import ranking
-from kerasnets.search.trial import TrialRecord
+from kerasnets.search.trial import COMPLETED, TrialRecord
 
 LEAST = 10  # runs; of fewer nothing is said
-BUDGET = "training budget"
 _FOLDS, _TREES, _SHUFFLES = 5, 100, 20
 
 
@@ -23,8 +21,7 @@ class Importance:
         explained: Share of the scores' variance that the forest predicts of runs that it has not seen; near 0 or below,
             the shares say nothing.
         shares: Share of the variance that each choice accounts for, alone or together with others, largest first.
-            Because what two choices do together counts for both, they may add up to more than 1. `BUDGET` is how long
-            a run was trained, where that differs.
+            Because what two choices do together counts for both, they may add up to more than 1.
     """
 
     n: int
@@ -39,17 +36,20 @@ def importance(records: Sequence[TrialRecord]) -> Importance | None:
     share of a choice is how much worse it predicts, as a mean squared error, when each run is given that choice of any
     other run, divided by twice the variance (the total effect of Sobol).
 
+    Each run counts once, with the score of its first budget less the mean score of all runs that began with the same:
+    later budgets are given to the good ones only, and more training would hide what the choices do.
+
     Args:
-        records: Of a search; each run counts once, with its latest budget.
+        records: Of a search.
 
     Returns:
-        None for fewer than `LEAST` completed runs, and where all scores or all choices are the same.
+        None for fewer than `LEAST` runs that were completed, and where all scores or all choices are the same.
 
     Source:
         Breiman 2001, "Random Forests"; Saltelli et al. 2010, "Variance based sensitivity analysis of model output".
     """
-    runs = sorted(ranking(records), key=lambda record: record.trial)
-    scores = np.array([record.score for record in runs], np.float64)
+    runs = sorted(_first_of_each_run(records), key=lambda record: record.trial)
+    scores = _beside_their_like(runs)
     columns = _columns(runs)
     if len(runs) < LEAST or not columns or scores.var() == 0:
         return None
@@ -65,20 +65,43 @@ def importance(records: Sequence[TrialRecord]) -> Importance | None:
     )
 
 
+def _first_of_each_run(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    return [record for record in records if record.status == COMPLETED and record.initial_budget == 0]
+
+
+def _beside_their_like(runs: Sequence[TrialRecord]) -> np.ndarray:
+    """(runs,) scores less the mean of those with the same budget."""
+    scores = np.array([record.score for record in runs], np.float64)
+    budgets = np.array([record.budget for record in runs], np.float64)
+    for budget in set(budgets.tolist()):
+        scores[budgets == budget] -= scores[budgets == budget].mean()
+    # So that scores that are all the same do not differ by rounding.
+    return scores.round(12)
+
+
 def _columns(runs: Sequence[TrialRecord]) -> dict[str, np.ndarray]:
-    """Each choice that differs, as numbers; NaN where it was not in use, which a tree takes for a value of its own."""
-    names = dict.fromkeys(name for run in runs for name in run.values)
-    columns = {name: _numbers([run.values.get(name) for run in runs]) for name in names}
-    columns[BUDGET] = np.array([run.budget for run in runs], np.float64)
-    return {name: column for name, column in columns.items() if len(np.unique(column)) > 1}
+    """Each choice that differs, as numbers.
+
+    Where a choice was not in use, that of any other run stands in its place: with a mark instead, the forest would take
+    the momentum of sgd for the choice of sgd.
+    """
+    random = np.random.default_rng(0)
+    columns = {}
+    for name in dict.fromkeys(name for run in runs for name in run.values):
+        known = [run.values[name] for run in runs if run.values.get(name) is not None]
+        if len(set(map(str, known))) > 1:
+            numbers = iter(_numbers(known).tolist())
+            drawn = random.choice(_numbers(known), len(runs))
+            used = [run.values.get(name) is not None for run in runs]
+            columns[name] = np.array([next(numbers) if own else other for own, other in zip(used, drawn, strict=True)])
+    return columns
 
 
 def _numbers(values: Sequence[Any]) -> np.ndarray:
-    known = [value for value in values if value is not None]
-    if all(isinstance(value, int | float) for value in known):
-        return np.array([np.nan if value is None else value for value in values], np.float64)
-    places = {text: place for place, text in enumerate(sorted({str(value) for value in known}))}
-    return np.array([np.nan if value is None else places[str(value)] for value in values], np.float64)
+    if all(isinstance(value, int | float) for value in values):
+        return np.array(values, np.float64)
+    places = {text: place for place, text in enumerate(sorted(set(map(str, values))))}
+    return np.array([places[str(value)] for value in values], np.float64)
 
 
 def _errors(values: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from kerasnets.evaluation.compare import (
+    difference_of_means,
     holm,
     matched_difference,
     normal_interval,
@@ -24,6 +25,24 @@ def test_student_interval():
     assert interval == pytest.approx((0.7001, 2.4599), abs=5e-5)
     # Half of one degree of freedom's distribution lies within -1 and 1.
     assert student_interval(3.0, math.sqrt(2), 2, 0.5) == pytest.approx((2.0, 4.0))
+
+
+def test_difference_of_means_by_hand():
+    # Means 5 and 2, variances 4 and 1, three and two numbers: standard error sqrt(4/3 + 1/2), and Welch's degrees of
+    # freedom (4/3 + 1/2)^2 / ((4/3)^2 / 2 + (1/2)^2 / 1).
+    first, second = [3.0, 5.0, 7.0], [2 - math.sqrt(0.5), 2 + math.sqrt(0.5)]
+    error, freedom = math.sqrt(4 / 3 + 0.5), (4 / 3 + 0.5) ** 2 / ((4 / 3) ** 2 / 2 + 0.25)
+    half = stats.t.ppf(0.975, freedom) * error
+    difference, interval = difference_of_means(first, second)
+    assert difference == pytest.approx(3.0)
+    assert interval == pytest.approx((3 - half, 3 + half))
+    half = stats.t.ppf(0.75, freedom) * error
+    assert difference_of_means(second, first, 0.5)[1] == pytest.approx((-3 - half, -3 + half))
+
+
+@pytest.mark.parametrize(("first", "second"), [([1.0], [0.5, 0.6]), ([1.0, 1.1], [0.5]), ([1.0, 1.0], [0.5, 0.5])])
+def test_a_difference_without_spread_has_no_interval(first, second):
+    assert difference_of_means(first, second) == (pytest.approx(np.mean(first) - np.mean(second)), None)
 
 
 def test_normal_interval():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasnets.search.importance import BUDGET, importance
+from kerasnets.search.importance import importance
 from kerasnets.search.trial import TrialRecord
 
 
@@ -35,7 +35,7 @@ def test_shares_are_those_of_the_variance():
     assert found.shares["rate"] == pytest.approx(16 / 19, abs=0.15)
     assert found.shares["flip"] == pytest.approx(3 / 19, abs=0.08)
     assert max(share for name, share in found.shares.items() if name not in ("rate", "flip")) < 0.02
-    assert "same" not in found.shares and BUDGET not in found.shares
+    assert "same" not in found.shares
 
 
 def test_texts_and_what_is_not_always_in_use():
@@ -45,12 +45,16 @@ def test_texts_and_what_is_not_always_in_use():
     assert found.explained > 0.8
 
 
-def test_time_in_training_is_told_apart_from_the_choices():
-    records = runs(60, lambda values: 0.0, budget=lambda number: 9 if number % 2 else 1)
-    records = [TrialRecord(**(record.to_dict() | {"score": record.budget / 10})) for record in records]
-    found = importance(records)
-    assert list(found.shares)[0] == BUDGET
-    assert found.shares[BUDGET] == pytest.approx(1, abs=0.15)
+def test_more_training_does_not_hide_what_the_choices_do():
+    records = runs(100, lambda values: 0.1 * values["rate"], budget=lambda number: 9 if number % 2 else 1)
+    longer = [TrialRecord(**(record.to_dict() | {"score": record.score + record.budget})) for record in records]
+    # Those that went on are left out: they are the good ones, and better for having gone on.
+    went_on = {"trial": "0999", "budget": 27, "initial_budget": 9, "score": 99.0}
+    again = TrialRecord(**(records[0].to_dict() | went_on))
+    found = importance([*longer, again])
+    assert found.n == 100
+    assert list(found.shares)[0] == "rate"
+    assert found.shares["rate"] == pytest.approx(1, abs=0.15)
 
 
 def test_chance_is_said_to_explain_nothing():
@@ -74,5 +78,5 @@ def test_nothing_is_said_of_few_runs_or_of_equal_ones():
 
 def test_a_run_that_went_on_counts_once():
     records = runs(9, lambda values: values["rate"])
-    again = TrialRecord(**(records[0].to_dict() | {"trial": "0009", "budget": 27}))
+    again = TrialRecord(**(records[0].to_dict() | {"trial": "0009", "budget": 27, "initial_budget": 9}))
     assert importance([*records, again]) is None

@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.errors import InputError
+from kerasnets.studies.stalled import StallWatch
 from kerasnets.training.config import TrainConfig
 from kerasnets.training.run_process import CRASHED, FULL, NO_ROOM, STOPPED, why_ended
 from kerasnets.training.until import Until
 
 # What the process of a trial ends with of which nothing is known but that it was asked to write a checkpoint.
 _LOST = STOPPED[1]
+_COMMAND = [sys.executable, "-m", "kerasnets.search.trial_server"]
 _STARTS = 3
+# A trial that uses no processor time for so long hangs.
+_PATIENCE_SECONDS = 300.0
 # The server waits for its trials, and they for their checkpoints.
 _SECONDS_TO_CLOSE = 330.0
 _SAME = ("class_names", "image_shape", "class_counts", "mean", "std")
@@ -49,6 +53,7 @@ class TrialServer:
     def __init__(self, config: TrainConfig, *, nice: int = 10):
         self._config, self._nice = config, nice
         self._lock = threading.RLock()
+        self._former: list[_Connection] = []
         self._server = _Connection(config, nice)
         self.data: dict[str, Any] = self._server.data
 
@@ -106,7 +111,8 @@ class TrialServer:
     def close(self) -> None:
         """Lets running trials write a checkpoint, and ends the server."""
         with self._lock:
-            self._server.close()
+            for server in (*self._former, self._server):
+                server.close()
 
     def __enter__(self) -> "TrialServer":
         return self
@@ -116,11 +122,10 @@ class TrialServer:
 
     def _living(self) -> "_Connection":
         if self._server.is_dead():
-            self._server.close()
+            self._former.append(self._server)  # its trials may still be writing their checkpoints
             self._server = _Connection(self._config, self._nice)
             for key in _SAME:
                 if self._server.data[key] != self.data[key]:
-                    self._server.close()
                     raise InputError(
                         "A search goes on with the images that it began with. Received: another "
                         f"{key.replace('_', ' ')}, from {self._server.data['origin']}. Put the images back."
@@ -140,6 +145,8 @@ class TrialProcess:
         self._output, self._begin = output, begin
         self._started, self._ended = time.monotonic(), None
         self.pid: int | None = server.pids.get(number)
+        self._watch = StallWatch(self.pid, _PATIENCE_SECONDS) if self.pid else None
+        self._hung = False
 
     @property
     def seconds(self) -> float:
@@ -150,12 +157,14 @@ class TrialProcess:
         """None while it runs, then how it ended.
 
         0 finished or paused; 1 diverged; 2 a mistake in its settings; 70 it crashed; 74 no room on the disk; 75 another
-        process works in its folder; 143 it was asked to stop, or the server died; -N signal N killed it.
+        process works in its folder; 143 it was asked to stop, or the server died; -N signal N killed it. One that uses
+        no processor time for five minutes hangs, and is killed here.
         """
-        with self._lock:
-            code = self._server.exit_code(self._number)
-        if code is not None and self._ended is None:
-            self._ended = time.monotonic()
+        code = self._look()
+        if code is None and self._watch.stalled():
+            self._hung = True
+            self.kill()
+            code = self._look()
         return code
 
     def stop(self) -> None:
@@ -165,7 +174,7 @@ class TrialProcess:
     def kill(self) -> None:
         """Ends it at once; it can be resumed from its last checkpoint."""
         self._signal(signal.SIGKILL)
-        while self.exit_code() is None:
+        while self._look() is None:
             time.sleep(0.01)
 
     def reason(self) -> str:
@@ -173,12 +182,21 @@ class TrialProcess:
         code = self.exit_code()
         if code is None:
             return "still running"
+        if self._hung:
+            return f"hung: it used no processor time for {_PATIENCE_SECONDS:g} s, and was ended"
         with self._lock:
             told = self._server.reason(self._number)
         return told or why_ended(code, self._output, self._begin)
 
+    def _look(self) -> int | None:
+        with self._lock:
+            code = self._server.exit_code(self._number)
+        if code is not None and self._ended is None:
+            self._ended = time.monotonic()
+        return code
+
     def _signal(self, number: int) -> None:
-        if self.exit_code() is None:
+        if self._look() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
@@ -190,19 +208,20 @@ class _Connection:
     """
 
     def __init__(self, config: TrainConfig, nice: int):
-        self._socket, theirs = socket.socketpair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
+        self._socket, theirs = socket.socketpair()
         self._rest, self._last = b"", 0
         self.pids: dict[int, int] = {}
         self._codes: dict[int, int] = {}
         self._reasons: dict[int, str] = {}
         self._greeting: dict[str, Any] | None = None
         self._all_gone = False
+        self._why_dead = ""
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         environment.pop("FORCE_COLOR", None)  # would put a terminal's codes into files
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kerasnets.search.trial_server", str(theirs.fileno())],
+                [*_COMMAND, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
@@ -213,8 +232,8 @@ class _Connection:
         try:
             self.data = self._greet({"config": config.to_dict(), "nice": nice, "command": sys.argv})
         except BaseException:
-            self.process.kill()
-            self.close()
+            self.process.kill()  # and not waited for: it may have helpers that read images
+            self._end()
             raise
 
     def request(self, request: dict[str, Any]) -> int | None:
@@ -222,11 +241,13 @@ class _Connection:
         self._last += 1
         number = self._last
         self._send(request | {"trial": number})
-        while number not in self.pids and number not in self._codes:
-            if self.is_dead():
+        while True:
+            dead = self.is_dead()
+            self._listen(0.0 if dead else 0.1)
+            if number in self.pids or number in self._codes:
+                return number
+            if dead:
                 return None
-            self._listen(0.1)
-        return number
 
     def exit_code(self, number: int) -> int | None:
         """The exit code of a trial, None while it runs."""
@@ -247,33 +268,33 @@ class _Connection:
     def why_dead(self) -> str:
         """Why the server has ended, in one line."""
         code = self.process.wait()
-        if code < 0:
-            return f"killed by signal {-code} ({signal.strsignal(-code)})"
-        if self._log.closed:
-            return f"exit code {code}"
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else f"exit code {code}"
+        if not self._why_dead:
+            self._log.seek(0)
+            lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+            killed = f"killed by signal {-code} ({signal.strsignal(-code)})" if code < 0 else ""
+            self._why_dead = killed or (lines[-1][:300] if lines and code else f"exit code {code}")
+        return self._why_dead
 
     def close(self) -> None:
-        """Ends the server, which waits for its trials."""
+        """Ends the server and waits for its trials."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        try:
-            self.process.wait(_SECONDS_TO_CLOSE)
-        except subprocess.TimeoutExpired:
+        patience = time.monotonic() + _SECONDS_TO_CLOSE
+        while not self._all_gone and time.monotonic() < patience:
+            self._listen(0.1)
+        if not self._all_gone:
             self.process.kill()
-            self.process.wait()
-        self._listen(0.0)
+        self._end()
+
+    def _end(self) -> None:
+        self.why_dead()
+        self._all_gone = True
         self._socket.close()
         self._log.close()
 
     def _greet(self, hello: dict[str, Any]) -> dict[str, Any]:
         self._send(hello)
-        while self._greeting is None:
-            if self.is_dead():
-                self._listen(0.0)
-                break
+        while self._greeting is None and not self._all_gone:
             self._listen(0.1)
         if self._greeting is None:
             raise InputError(
@@ -289,7 +310,7 @@ class _Connection:
 
     def _listen(self, seconds: float) -> None:
         """Takes up all that has come, waiting so long for the first of it."""
-        while not self._all_gone and self._socket.fileno() >= 0 and select.select([self._socket], [], [], seconds)[0]:
+        while not self._all_gone and select.select([self._socket], [], [], seconds)[0]:
             try:
                 more = self._socket.recv(1 << 16)
             except ConnectionResetError:

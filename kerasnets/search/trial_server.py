@@ -188,15 +188,18 @@ class _Server:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         process = os.fork()
         if process:
+            with contextlib.suppress(OSError):  # it has done so itself, or has ended
+                os.setpgid(process, process)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             return process
         code = CRASHED
         try:
+            os.setpgid(0, 0)  # so that it can be told what it and its helpers use
             os.dup2(output, 1)
             os.dup2(output, 2)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-            code = self._trial(request, server)
+            code = self._try(request, server)
         except BaseException as error:
             traceback.print_exc()
             first = next(iter(str(error).splitlines()), "")
@@ -207,7 +210,7 @@ class _Server:
                 sys.stderr.flush()
             os._exit(code)  # nothing of the server's is to be tidied up here
 
-    def _trial(self, request: dict[str, Any], server: int) -> int:
+    def _try(self, request: dict[str, Any], server: int) -> int:
         if not stand_back(0, server):
             return STOPPED[1]
         path, config, until = Path(request["path"]), config_from_dict(request["config"]), Until(**request["until"])

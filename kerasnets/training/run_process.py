@@ -238,5 +238,5 @@ def _last_line(output: Path, begin: int, code: int) -> str:
     lines = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
     # Libraries may write more as the process ends, after our own word.
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    own = own if code in (MISTAKE, CRASHED, NO_ROOM) else []
+    own = own if code in (MISTAKE, CRASHED, NO_ROOM, IN_USE) else []
     return (own or [line for line in lines if line] or [""])[-1][:_REASON_LENGTH]

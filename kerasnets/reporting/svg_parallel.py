@@ -50,7 +50,7 @@ def lay_out(axis: ParallelAxis) -> Scale:
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in used)
     different = sorted(set(used)) if numbers else sorted({_label(value, axis.per_cent) for value in used})
     if numbers and len(different) > _CHOICES:
-        return _on_a_scale(axis, different[0], different[-1])
+        return _on_a_scale(axis, sorted(used))
     spots = {value: (number + 0.5) / len(different) for number, value in enumerate(different)}
     keys = [value if numbers or value is None else _label(value, axis.per_cent) for value in axis.values]
     labelled = different if len(different) <= _MOST_LABELS else [different[0], different[-1]]
@@ -69,10 +69,12 @@ def _side_by_side(keys: Sequence[Any], spots: dict[Any, float]) -> np.ndarray:
     return places
 
 
-def _on_a_scale(axis: ParallelAxis, low: float, high: float) -> Scale:
-    logarithmic = low > 0 and high / low > _FAR_APART
-    bend = math.log if logarithmic else float
-    middle = math.sqrt(low * high) if logarithmic else (low + high) / 2
+def _on_a_scale(axis: ParallelAxis, used: Sequence[float]) -> Scale:
+    low, half, high = used[0], used[len(used) // 2], used[-1]
+    # Half of the numbers lie below the one, or the other, when they were drawn from a scale of that kind.
+    even = (low + high) / 2
+    logarithmic = low > 0 and high / low > _FAR_APART and half < (math.sqrt(low * high) + even) / 2
+    bend, middle = (math.log, math.sqrt(low * high)) if logarithmic else (float, even)
     start, length = bend(low), bend(high) - bend(low)
     places = [np.nan if value is None else (bend(value) - start) / length for value in axis.values]
     ticks = [(0.0, low), ((bend(middle) - start) / length, middle), (1.0, high)]

@@ -160,7 +160,8 @@ def _verdict(records: Sequence[TrialRecord], facts: _Facts) -> str:
     winner = next(iter(ranking(records)), None)
     if winner is None:
         return "No trial is completed yet." if not records else "No trial is completed: there is no winner."
-    name = f"Trial {winner.trial} is the best of {len(ranking(records))} networks tried"
+    tried = len(ranking(records))
+    name = f"Trial {winner.trial} is the best of {tried} network{'s' * (tried > 1)} tried"
     final = facts.final(winner)
     if not final:
         share = (

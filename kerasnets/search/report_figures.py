@@ -15,7 +15,7 @@ from kerasnets.search.trial import COMPLETED, RUNNING, TrialRecord
 _RED, _ORANGE = 3, 1  # places in the list of colours
 _BUDGET_COLOURS = (9, 8, 0, 4, 2, 7)  # from the least budget to the largest
 _MOST_AXES = 10
-_MOST_BARS = 15
+_MOST_BARS, _LEAST_SHARE = 15, 0.001
 
 
 def score_name(objective: str) -> str:
@@ -104,7 +104,8 @@ def _differing(runs: Sequence[TrialRecord], found: Importance | None) -> list[st
 
 def importance_figure(found: Importance) -> Figure:
     """Share of the score's variance that each choice accounts for, the largest first."""
-    shown = list(found.shares.items())[:_MOST_BARS]
+    seen = [(name, share) for name, share in found.shares.items() if share >= _LEAST_SHARE]
+    shown = seen[:_MOST_BARS] or list(found.shares.items())[:1]
     bars = [Bar(name=name, place=0, value=share) for name, share in shown]
     svg = bars_svg(bars, name="importance", x_label="share of the score's variance", from_zero=True)
     left = len(found.shares) - len(shown)

@@ -34,22 +34,27 @@ def result_table(winner: TrialRecord, final: Mapping[str, Any], references: Sequ
             empty before there are any.
         references: Others trained alike, each a ``name`` and ``accuracies``.
     """
-    columns = [Column("network"), Column("accuracy", True), Column("95 % interval", True), Column("seeds", True)]
-    columns += [Column("measured on"), Column(""), Column("winner less this", True)]
+    columns = [Column("network"), Column("accuracy", True), Column(""), Column("95 % interval", True)]
+    columns += [Column("seeds", True), Column("measured on"), Column("winner less this", True)]
     images = f"{final['n']:,} test images" if isinstance(final.get("n"), int) else "test images"
     share = "" if winner.val_accuracy is None else per_cent(winner.val_accuracy)
-    rows = [TableRow(["winner", share, "", "1", "validation images", Badge("OPTIMISTIC", OFF), ""])]
+    rows = [TableRow(["winner", share, Badge("OPTIMISTIC", OFF), "", "1", "validation images", ""])]
     accuracies = final.get("accuracies") or []
     if accuracies:
-        numbers = [per_cent(float(np.mean(accuracies))), interval_in_words(final.get("interval")), str(len(accuracies))]
-        rows.append(TableRow(["winner, trained again", *numbers, images, Badge("TESTED", GOOD), ""]))
+        rows.append(_tested("winner, trained again", final, images, [Badge("TESTED", GOOD), ""]))
     for reference in references:
-        theirs = reference.get("accuracies") or []
-        if theirs:
-            numbers = [per_cent(float(np.mean(theirs))), interval_in_words(reference.get("interval")), str(len(theirs))]
-            cells = [str(reference.get("name", "reference")), *numbers, images]
-            rows.append(TableRow([*cells, *_difference(accuracies, theirs)]))
+        if reference.get("accuracies"):
+            words = _difference(accuracies, reference["accuracies"])
+            rows.append(_tested(str(reference.get("name", "reference")), reference, images, words))
     return Table(columns, rows)
+
+
+def _tested(name: str, numbers: Mapping[str, Any], images: str, words: Sequence[str | Badge]) -> TableRow:
+    accuracies, interval = numbers["accuracies"], interval_in_words(numbers.get("interval"))
+    badge, difference = words
+    return TableRow(
+        [name, per_cent(float(np.mean(accuracies))), badge, interval, str(len(accuracies)), images, difference]
+    )
 
 
 def _difference(ours: Sequence[float], theirs: Sequence[float]) -> list[str | Badge]:

@@ -52,6 +52,8 @@ def test_numbers_far_apart_are_a_logarithmic_scale():
     scale = lay_out(axis(*[10.0**-power for power in range(7)]))
     assert scale.places.tolist() == pytest.approx([(6 - power) / 6 for power in range(7)])
     assert scale.ticks == [(0, "1e-06"), (pytest.approx(0.5), "0.001"), (1, "1")]
+    uniform = [(number + 1) / 100 for number in range(100)]  # from 0.01 to 1, and yet from an even scale
+    assert [label for _, label in lay_out(axis(*uniform)).ticks] == ["0.01", "0.505", "1"]
     assert lay_out(axis(0, *range(100))).places[2] == pytest.approx(1 / 99)  # zero has no logarithm
 
 

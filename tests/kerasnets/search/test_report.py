@@ -55,7 +55,7 @@ def test_an_empty_folder_has_a_page(tmp_path):
 def test_one_trial(tmp_path, records_of, write_search):
     folder = write_search(tmp_path / "one", records_of(1), {"status": "running"}, best=False)
     page = write_search_report(folder)
-    assert "Trial 0000 is the best of 1 networks tried, with" in text_of(page)
+    assert "Trial 0000 is the best of 1 network tried, with" in text_of(page)
     assert "It has not been tested yet." in text_of(page) and "RUNNING" in text_of(page)
     assert "no number here is its own" in text_of(page) and "Too few runs" in text_of(page)
     assert "--config" not in text_of(page)

@@ -78,6 +78,8 @@ def test_importance_shows_the_largest_shares():
     shares = {f"choice{number}": 1 / (number + 2) for number in range(20)}
     figure = importance_figure(Importance(n=33, explained=0.5, shares=shares))
     assert "50.00 %" in words(figure) and "choice14" in words(figure) and "choice15" not in words(figure)
+    nothing = Importance(n=10, explained=0.0, shares={"a": 0.0, "b": 0.0})
+    assert "a" in words(importance_figure(nothing)) and "b" not in words(importance_figure(nothing))
     assert "From 33 runs" in figure.caption and "5 of less importance are not shown" in figure.caption
 
 

@@ -1,6 +1,7 @@
-"""Run folders written by hand, for tests that read them: no network is trained."""
+"""Run folders written by hand, for tests that read them (no network is trained), and a browser for their pages."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -63,3 +64,93 @@ def write_run_folder(
 def write_run():
     """The function that writes a run folder; see `write_run_folder`."""
     return write_run_folder
+
+
+# The background flags keep the browser itself from asking for updates, which a machine without a network would refuse.
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+class PageBrowser:
+    """Headless Chromium that records what pages ask for and complain of."""
+
+    def __init__(self, driver):
+        self.driver = driver
+        self.run = driver.execute_script
+
+    def show(self, path, width=1280, scheme="light"):
+        """Opens a page, with all that is folded unfolded."""
+        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        self.driver.get(path.as_uri())
+        self.run("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+
+    def forget(self):
+        """Forgets what pages before have asked for and complained of."""
+        self.driver.get_log("performance"), self.driver.get_log("browser")
+
+    def requested(self):
+        """The addresses that pages have asked for."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+
+    def complaints(self):
+        """What pages have written to the console."""
+        return self.driver.get_log("browser")
+
+    def check_alone(self, path):
+        """Checks that a page loads nothing, runs nothing and complains of nothing."""
+        self.forget()
+        self.show(path)
+        addresses = self.requested()
+        assert path.as_uri() in addresses
+        assert {address for address in addresses if not address.startswith("data:")} == {path.as_uri()}
+        assert self.complaints() == []
+        # An alert would stop this line with an exception.
+        assert self.run("return document.scripts.length") == 0
+        assert self.run("return [...document.images].every(image => image.naturalWidth > 0)")
+
+    def check_legible(self, path, width, scheme):
+        """Checks that a page fits into the window, in colours and letters that can be read."""
+        self.show(path, width, scheme)
+        assert self.run("return document.documentElement.scrollWidth") <= width
+        ink, paper, letters = self.run(
+            "const style = getComputedStyle(document.body);"
+            "return [style.color, style.backgroundColor, getComputedStyle(document.querySelector('svg text')).fill]"
+        )
+        assert letters == ink
+        assert abs(brightness(ink) - brightness(paper)) > 500
+        assert (brightness(paper) < brightness(ink)) == (scheme == "dark")
+        smallest = self.run(
+            "return Math.min(...[...document.querySelectorAll('svg')].map("
+            "drawing => drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width))"
+        )
+        assert smallest > 0.9  # letters of 9 units are no smaller than 8 pixels
+
+
+def brightness(colour):
+    """The sum of red, green and blue of ``rgb(1, 2, 3)``."""
+    return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless Chromium; see `PageBrowser`."""
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        pytest.skip("Chromium and its driver are not installed: apt-get install chromium chromium-driver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    # With the driver named, Selenium looks for none and goes nowhere.
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    yield PageBrowser(driver)
+    driver.quit()

@@ -155,7 +155,7 @@ class SearchOracle(keras_tuner.Oracle):
         """Ends a trial; does nothing for one that is not running, such as one that another tuner has ended.
 
         Args:
-            trial: With status ``COMPLETED`` and the score that `update_trial` was told, or its own; ``FAILED``; or
+            trial: With status ``COMPLETED`` and its score, or the one that `update_trial` was told; ``FAILED``; or
                 ``INVALID`` for one that is to be tried again, once.
 
         Raises:
@@ -170,7 +170,7 @@ class SearchOracle(keras_tuner.Oracle):
                 return
             if trial.status not in (TrialStatus.COMPLETED, TrialStatus.INVALID, TrialStatus.FAILED):
                 raise ValueError(f"A trial ends as COMPLETED, INVALID or FAILED. Received: {trial.status}.")
-            score = self._told.get(own.trial_id, trial.score)
+            score = self._told.get(own.trial_id) if trial.score is None else trial.score
             if trial.status == TrialStatus.COMPLETED and (score is None or not math.isfinite(score)):
                 raise ValueError(f"The score of a completed trial must be a finite number. Received: {score}.")
             with self._whole_step():
@@ -179,6 +179,7 @@ class SearchOracle(keras_tuner.Oracle):
                 if own.status == TrialStatus.COMPLETED:
                     note_score(own, score)
                 self._end_or_retry(own)
+            self._told.pop(own.trial_id, None)
 
     def _end_or_retry(self, trial: Trial) -> None:
         self._run_times[trial.trial_id] += 1
@@ -208,8 +209,8 @@ class SearchOracle(keras_tuner.Oracle):
 
     def owners(self) -> dict[str, str]:
         """Returns the running trials' ids by their owners."""
-        with self._lock:
-            return {tuner_id: trial.trial_id for tuner_id, trial in self.ongoing_trials.items()}
+        # Without the lock, which may be held for long while a sample is looked for.
+        return {tuner_id: trial.trial_id for tuner_id, trial in dict(self.ongoing_trials).items()}
 
     def get_trial(self, trial_id: str) -> Trial:
         """Returns a copy of a trial.
@@ -287,11 +288,10 @@ class SearchOracle(keras_tuner.Oracle):
             raise
 
     def _text(self) -> str:
-        chosen = {name: value for name, value in self.get_state().items() if name not in _NOT_KEPT}
         state = {
             "identity": self.identity,
             "settings": self.settings,
-            "oracle": chosen,
+            "oracle": {name: value for name, value in self.get_state().items() if name not in _NOT_KEPT},
             "trials": [trial_state(trial) for trial in self.trials.values()],
             "samples": self.samples.get_state(),
             "extra": self.extra,
@@ -300,5 +300,6 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _set(self, state: dict[str, Any]) -> None:
         self.trials = {kept["trial_id"]: trial_from_state(kept) for kept in state["trials"]}
-        self.set_state(self.get_state() | state["oracle"])
+        current = self.get_state()
+        self.set_state({name: current[name] if name in _NOT_KEPT else state["oracle"][name] for name in current})
         self.samples.set_state(state["samples"])

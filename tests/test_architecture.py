@@ -245,7 +245,7 @@ def test_every_third_party_import_is_a_declared_dependency():
     config.read(ROOT / "setup.cfg")
     lines = (config["options"]["install_requires"] + config["options.extras_require"]["test"]).splitlines()
     declared = {line.split(">")[0].split("=")[0].strip().lower().replace("-", "_") for line in lines}
-    imported_as = {"sklearn": "scikit_learn", "PIL": "pillow", "yaml": "pyyaml"}
+    imported_as = {"grpc": "grpcio", "sklearn": "scikit_learn", "PIL": "pillow", "yaml": "pyyaml"}
     names = {name.split(".")[0] for path in SOURCES for name in all_imports(path)}
     third_party = names - set(sys.stdlib_module_names) - {"kerasnets", "pipelines"}
     assert {imported_as.get(name, name) for name in third_party} <= declared

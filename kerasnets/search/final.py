@@ -90,7 +90,9 @@ def _read_plan(file: Path) -> TrainConfig | None:
 def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
     """What the final runs give on the test images, each of which has seen them once; None while none is finished.
 
-    The interval is that of the mean over seeds, Student's t at 95 %; of a single run it is that of its test images.
+    The interval at 95 % counts that other seeds would give other networks (Student's t of the seeds' standard error) and
+    that other test images would count otherwise (the binomial's normal approximation), added as independent errors; of
+    a single run it is that of its test images alone.
     """
     finished = [result for result in results if result.status == "finished" and result.summary.get("test")]
     if not finished:
@@ -104,7 +106,9 @@ def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
         from scipy import stats
 
         deviation = float(np.std(accuracies, ddof=1))
-        half = float(stats.t.ppf(0.975, len(accuracies) - 1)) * deviation / math.sqrt(len(accuracies))
+        seeds = float(stats.t.ppf(0.975, len(accuracies) - 1)) * deviation / math.sqrt(len(accuracies))
+        images = float(stats.norm.ppf(0.975)) * math.sqrt(mean * (1 - mean) / tests[0]["n"])
+        half = math.hypot(seeds, images)
         interval = [max(0.0, mean - half), min(1.0, mean + half)]
     return {
         "seeds": [result.cell.seed for result in finished],

@@ -71,17 +71,23 @@ class Finished(CellResult):
         self.__dict__["summary"] = {"test": test, "seconds": {"total": 3.0}}
 
 
-def test_the_mean_over_seeds_has_students_interval():
+def test_the_interval_counts_seeds_and_images():
     result = test_result([Finished(0.90, 5), Finished(0.92, 6), Finished(0.94, 7)])
     assert result["mean"] == pytest.approx(0.92)
     assert result["standard_deviation"] == pytest.approx(0.02)
-    # t at 97.5 % with two degrees of freedom is 4.3027.
-    assert result["interval"] == pytest.approx([0.92 - 4.3027 * 0.02 / 3**0.5, 0.92 + 4.3027 * 0.02 / 3**0.5], rel=1e-4)
+    # t at 97.5 % with two degrees of freedom is 4.3027; 100 images have a standard error of 0.02713.
+    half = ((4.3027 * 0.02 / 3**0.5) ** 2 + (1.95996 * 0.027129) ** 2) ** 0.5
+    assert result["interval"] == pytest.approx([0.92 - half, 0.92 + half], rel=1e-4)
     assert result["seeds"] == [5, 6, 7]
 
 
+def test_equal_seeds_are_no_certainty():
+    low, high = test_result([Finished(0.90, 5), Finished(0.90, 6)])["interval"]
+    assert high - low == pytest.approx(2 * 1.95996 * 0.03, rel=1e-4)
+
+
 def test_no_interval_leaves_what_an_accuracy_can_be():
-    assert test_result([Finished(0.92, 5), Finished(0.97, 6)])["interval"] == [pytest.approx(0.627, abs=1e-3), 1.0]
+    assert test_result([Finished(0.92, 5), Finished(0.97, 6)])["interval"] == [pytest.approx(0.624, abs=2e-3), 1.0]
 
 
 def test_a_single_run_has_the_interval_of_its_images():

@@ -90,9 +90,9 @@ def _read_plan(file: Path) -> TrainConfig | None:
 def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
     """What the final runs give on the test images, each of which has seen them once; None while none is finished.
 
-    The interval at 95 % counts that other seeds would give other networks (Student's t of the seeds' standard error) and
-    that other test images would count otherwise (the binomial's normal approximation), added as independent errors; of
-    a single run it is that of its test images alone.
+    The interval at 95 % counts that other seeds would give other networks (Student's t of the seeds' standard error)
+    and that other test images would count otherwise (the binomial's normal approximation), added as independent errors;
+    that of a single run is of its test images alone.
     """
     finished = [result for result in results if result.status == "finished" and result.summary.get("test")]
     if not finished:

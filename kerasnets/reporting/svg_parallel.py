@@ -24,11 +24,19 @@ _NAMES = 20  # letters
 
 @dataclass(frozen=True, kw_only=True)
 class ParallelAxis:
-    """One choice: its name and what each trial has chosen, None where it was not in use."""
+    """One choice.
+
+    Attributes:
+        name: What was chosen.
+        values: By each trial, None where the choice was not in use.
+        per_cent: Whether the numbers are shares.
+        is_result: Whether this is what came of the trials: numbers on a scale, however few they are.
+    """
 
     name: str
     values: Sequence[Any]
     per_cent: bool = False
+    is_result: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +57,7 @@ def lay_out(axis: ParallelAxis) -> Scale:
     used = [value for value in axis.values if value is not None]
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in used)
     different = sorted(set(used)) if numbers else sorted({_label(value, axis.per_cent) for value in used})
-    if numbers and len(different) > _CHOICES:
+    if numbers and (len(different) > _CHOICES or (axis.is_result and len(different) > 1)):
         return _on_a_scale(axis, sorted(used))
     spots = {value: (number + 0.5) / len(different) for number, value in enumerate(different)}
     keys = [value if numbers or value is None else _label(value, axis.per_cent) for value in axis.values]

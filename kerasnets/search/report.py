@@ -169,7 +169,8 @@ def _verdict(records: Sequence[TrialRecord], facts: _Facts) -> str:
         )
         return f"{name}{share}. It has not been tested yet."
     mean = sum(final["accuracies"]) / len(final["accuracies"])
-    interval = f" (95 % interval {interval_in_words(final['interval'])})" if final["interval"] else ""
+    ends = interval_in_words(final["interval"])
+    interval = f" (95 % interval {ends})" if ends else ""
     count = len(final["accuracies"])
     seeds = "one seed" if count == 1 else f"{count} seeds"
     right = f"{per_cent(mean)} of the test images right{interval}, {seeds}"

@@ -86,7 +86,9 @@ def choices_figure(records: Sequence[TrialRecord], objective: str, found: Import
         return None
     best = math.ceil(len(runs) / 10)
     axes = [ParallelAxis(name=name, values=[run.values.get(name) for run in runs]) for name in names]
-    scores = ParallelAxis(name=score_name(objective), values=[run.score for run in runs], per_cent=is_share(objective))
+    scores = ParallelAxis(
+        name=score_name(objective), values=[run.score for run in runs], per_cent=is_share(objective), is_result=True
+    )
     svg = parallel_svg(
         [*axes, scores], [place < best for place in range(len(runs))], name="choices", label="choices of each run"
     )
@@ -99,7 +101,13 @@ def _differing(runs: Sequence[TrialRecord], found: Importance | None) -> list[st
     names = dict.fromkeys(name for run in runs for name in run.values)
     differing = [name for name in names if len({str(run.values.get(name)) for run in runs}) > 1]
     order = list(found.shares) if found else []
-    return sorted(differing, key=lambda name: order.index(name) if name in order else len(order))
+
+    def place(name: str) -> tuple[int, int]:
+        """The important ones first; after them, those that most of the runs have used."""
+        uses = sum(name in run.values for run in runs)
+        return (order.index(name), 0) if name in order else (len(order), -uses)
+
+    return sorted(differing, key=place)
 
 
 def importance_figure(found: Importance) -> Figure:
@@ -127,11 +135,13 @@ def cost_figures(records: Sequence[TrialRecord]) -> list[Figure]:
         x_label="seconds of training",
         caption="Accuracy against training time; a run that went on has a point for each of its budgets.",
     )
+    largest = max((record.flops or 0 for record in completed), default=0)
+    divisor, unit = (1e6, "million") if largest >= 1e6 else (1e3, "thousand")
     flops = _cost_figure(
         ranking(records),
-        lambda record: None if record.flops is None else record.flops / 1e6,
+        lambda record: None if record.flops is None else record.flops / divisor,
         name="accuracy-and-flops",
-        x_label="million FLOPs an image",
+        x_label=f"{unit} FLOPs an image",
         caption="Accuracy against operations of one image's forward pass, each run with its latest budget.",
     )
     return [figure for figure in (seconds, flops) if figure is not None]

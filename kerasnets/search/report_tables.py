@@ -21,8 +21,10 @@ def per_cent(share: float) -> str:
 
 
 def interval_in_words(ends: Sequence[float] | None) -> str:
-    """An interval of shares; empty without one."""
-    return f"{100 * ends[0]:.2f} to {100 * ends[1]:.2f} %" if ends else ""
+    """An interval of shares, as far as shares go; empty without one, or where it has no width since nothing varied."""
+    if not ends or ends[0] == ends[1]:
+        return ""
+    return f"{100 * max(0.0, ends[0]):.2f} to {100 * min(1.0, ends[1]):.2f} %"
 
 
 def result_table(winner: TrialRecord, final: Mapping[str, Any], references: Sequence[Mapping[str, Any]]) -> Table:
@@ -106,13 +108,17 @@ def _row(place: int, run: TrialRecord, objective: str, same: Mapping[str, Any]) 
     cells += [
         "" if run.val_accuracy is None else per_cent(run.val_accuracy),
         budget_in_words(run.budget, run.unit),
-        "" if run.train_seconds is None else time_in_words(run.train_seconds),
+        "" if run.train_seconds is None else _time(run.train_seconds),
         "" if run.weights is None else f"{run.weights:,}",
         "" if run.flops is None else f"{run.flops / 1e6:,.4g}",
         "" if run.images_per_second is None else f"{run.images_per_second:,.0f}",
     ]
     chosen = [f"{name} {as_text(value)}" for name, value in run.values.items() if name not in same]
     return TableRow(cells, ", ".join(chosen))
+
+
+def _time(seconds: float) -> str:
+    return time_in_words(seconds) if seconds >= 10 else f"{seconds:.2g} s"
 
 
 def lost_blocks(records: Sequence[TrialRecord]) -> list[Block]:
@@ -124,7 +130,7 @@ def lost_blocks(records: Sequence[TrialRecord]) -> list[Block]:
     rows = []
     for record in lost:
         chosen = ", ".join(f"{name} {as_text(value)}" for name, value in record.values.items())
-        cells = [record.trial, record.run, budget_in_words(record.budget, record.unit), time_in_words(record.seconds)]
+        cells = [record.trial, record.run, budget_in_words(record.budget, record.unit), _time(record.seconds)]
         why = record.reason or "No reason was written down."
         rows.append(TableRow([Badge(record.status.upper(), BAD), *cells], f"{why} Its choices: {chosen}"))
     if len(rows) <= _FIRST:

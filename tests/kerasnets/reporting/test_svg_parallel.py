@@ -48,6 +48,12 @@ def test_many_numbers_are_a_scale():
     assert scale.ticks == [(0, "10"), (0.5, "15"), (1, "20")]
 
 
+def test_results_are_a_scale_however_few():
+    assert lay_out(axis(1, 2, 9)).places.tolist() == pytest.approx([1 / 6, 3 / 6, 5 / 6])
+    assert lay_out(axis(1, 2, 9, is_result=True)).places.tolist() == pytest.approx([0, 1 / 8, 1])
+    assert lay_out(axis(3, is_result=True)).places.tolist() == [0.5]
+
+
 def test_numbers_far_apart_are_a_logarithmic_scale():
     scale = lay_out(axis(*[10.0**-power for power in range(7)]))
     assert scale.places.tolist() == pytest.approx([(6 - power) / 6 for power in range(7)])
@@ -85,6 +91,7 @@ def test_each_trial_is_a_line_and_the_best_stand_out():
     )
     assert lines(svg, "stroke: #d9822b") == [2]
     assert lines(svg, "stroke: currentColor") == [2, 2]
+    assert svg.rindex("stroke: #d9822b") > svg.rindex("stroke-opacity: 0.2")  # on top of the others
     assert {"width", "x", "y", "1", "3"} <= set(words(svg)) and words(svg).count("not used") == 1
     assert "<script" not in svg and "#010203" not in svg
 

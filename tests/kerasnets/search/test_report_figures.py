@@ -63,6 +63,7 @@ def test_choices_are_those_that_differ_and_the_most_important_first(records_of):
     names = [word for word in seen if word in found.shares]
     assert names == list(found.shares)[:10]
     assert "space" not in seen and "validation accuracy" in seen
+    assert figure.svg.count("stroke: #d9822b") == 5
     assert f"in colour the best 5 of {len(ranking(records))} runs" in figure.caption
     assert "in colour the best run." in choices_figure(records[:4], "val_accuracy", None).caption
 
@@ -89,6 +90,17 @@ def test_accuracy_against_seconds_and_flops_with_the_front_and_the_winner(record
         assert {axis, "validation accuracy", "Pareto front", "winner", "trial", "best for the cost"} <= set(
             words(figure)
         )
+
+
+def test_without_importance_the_choices_of_most_runs_come_first(records_of):
+    records = records_of(9)
+    names = [word for word in words(choices_figure(records, "val_accuracy", None)) if word in records[0].values]
+    assert "momentum" in records[0].values and "momentum" not in names and "optimizer" in names
+
+
+def test_small_networks_are_counted_in_thousands(records_of):
+    small = [dataclasses.replace(record, flops=1280) for record in records_of(3)]
+    assert "thousand FLOPs an image" in words(cost_figures(small)[1])
 
 
 def test_what_was_not_measured_is_not_drawn(records_of):

@@ -5,7 +5,14 @@ import dataclasses
 import pytest
 
 from kerasnets.reporting.page import Fold, Table, Text
-from kerasnets.search.report_tables import best_blocks, fact_table, lost_blocks, rejected_blocks, result_table
+from kerasnets.search.report_tables import (
+    best_blocks,
+    fact_table,
+    interval_in_words,
+    lost_blocks,
+    rejected_blocks,
+    result_table,
+)
 from kerasnets.search.results import ranking
 
 
@@ -44,6 +51,20 @@ def test_without_an_interval_nothing_is_claimed(winner, ours, theirs, word):
     rows = texts(result_table(winner, {"accuracies": ours}, [{"accuracies": theirs}]))
     assert rows[2][0] == "reference" and rows[2][2] == word
     assert "(" not in rows[2][6]
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [([0.5, 0.625], "50.00 to 62.50 %"), ([0.59, 1.3], "59.00 to 100.00 %"), ([-0.1, 0.2], "0.00 to 20.00 %"),
+     ([0.9, 0.9], ""), (None, "")],
+)  # fmt: skip
+def test_intervals_in_words(ends, text):
+    assert interval_in_words(ends) == text
+
+
+def test_short_times_are_no_zero(records_of):
+    record = dataclasses.replace(records_of(1)[0], train_seconds=0.0056)
+    assert "0.0056 s" in texts(best_blocks([record], "val_accuracy")[0])[0]
 
 
 def test_before_the_test_there_is_the_optimistic_number_alone(winner, summary):

@@ -5,11 +5,12 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
 import grpc
+from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
@@ -18,10 +19,12 @@ from kerasnets.errors import InputError
 from kerasnets.search.address import parse_address
 from kerasnets.search.messages import IDENTITY, VERSION, from_message, to_message
 from kerasnets.search.search_oracle import SearchOracle
+from kerasnets.search.tuner_trial import new_trial
 
 # A worker has at most one call under way, but those that it has given up may still be at work.
 _THREADS = 64
 _STOP_SECONDS = 1.0
+_SILENT_SECONDS = 30.0
 
 
 class Chief:
@@ -51,7 +54,10 @@ class Chief:
                 "whoever reaches it can read and end trials. Use it in a network of your own only."
             )
         self._server: grpc.Server | None = None
+        # When each tuner of another process last spoke, and which of them know that there is no more to do.
         self._spoke: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._over = False
         self._began = time.monotonic()
 
     def start(self) -> None:
@@ -63,6 +69,7 @@ class Chief:
         """
         self._check_is_free()
         self.oracle.save()
+        self._over = self.oracle.is_over()
         pool = futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="chief")
         # Otherwise a second chief could listen on the same port, and workers would find either.
         server = grpc.server(pool, interceptors=[_SameSearch(self.oracle)], options=[("grpc.so_reuseport", 0)])
@@ -113,18 +120,25 @@ class Chief:
     def __exit__(self, *exception) -> None:
         self.stop()
 
-    def note(self, tuner_id: str) -> None:
-        """Notes that a tuner is alive."""
-        self._spoke[tuner_id] = time.monotonic()
+    def end(self) -> None:
+        """Tells everybody from now on that there are no more trials, as where the time is over."""
+        self._over = True
 
-    def hand_on(self, timeout_seconds: float = 30.0, *, local: Collection[str] = ()) -> dict[str, str]:
-        """Takes the trials away from tuners that have fallen silent; whoever asks next gets them.
+    @property
+    def finished(self) -> bool:
+        """Whether there are no more trials, and every worker that is alive knows it and needs the chief no more."""
+        if not (self._over or self.oracle.over):
+            return False
+        return set(self._spoke) <= self._told | set(self._silent(_SILENT_SECONDS))
 
-        A tuner whose trial was read back from the disk is waited for from the start of the chief on.
+    def hand_on(self, timeout_seconds: float = _SILENT_SECONDS) -> dict[str, str]:
+        """Takes the trials away from tuners of other processes that have fallen silent; whoever asks next gets them.
+
+        A tuner that was known before the chief was started is waited for from then on. Tuners of this process, which
+        ask the oracle itself, are left alone.
 
         Args:
             timeout_seconds: How long a tuner may be silent.
-            local: Tuners of this process, which do not speak through the chief.
 
         Returns:
             The trials that were taken away, by tuner.
@@ -132,14 +146,31 @@ class Chief:
         Raises:
             OSError: The state of the oracle cannot be written.
         """
-        now = time.monotonic()
-        silent = [
-            tuner_id
-            for tuner_id in self.oracle.owners()
-            if tuner_id not in local and now - self._spoke.get(tuner_id, self._began) > timeout_seconds
-        ]
-        taken = {tuner_id: self.oracle.orphan(tuner_id) for tuner_id in silent}
+        taken = {tuner_id: self.oracle.orphan(tuner_id) for tuner_id in self._silent(timeout_seconds)}
         return {tuner_id: trial_id for tuner_id, trial_id in taken.items() if trial_id is not None}
+
+    def _silent(self, timeout_seconds: float) -> list[str]:
+        """Tuners of other processes that have not spoken for so long."""
+        now = time.monotonic()
+        spoke = dict(self._spoke)
+        local = set(self.oracle.tuner_ids) - set(spoke)
+        known = dict.fromkeys([*spoke, *self.oracle.owners()])
+        return [
+            tuner_id
+            for tuner_id in known
+            if tuner_id not in local and now - spoke.get(tuner_id, self._began) > timeout_seconds
+        ]
+
+    def note(self, tuner_id: str) -> None:
+        """Notes that a tuner of another process is alive, before the oracle is asked, which may take long."""
+        self._spoke[tuner_id] = time.monotonic()
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Answers a tuner of another process as the oracle does."""
+        trial = new_trial("", {}, TrialStatus.STOPPED) if self._over else self.oracle.create_trial(tuner_id)
+        if trial.status == TrialStatus.STOPPED:
+            self._told.add(tuner_id)
+        return trial
 
 
 class _SameSearch(grpc.ServerInterceptor):
@@ -181,10 +212,9 @@ class _Servicer(OracleServicer):
 
     def CreateTrial(self, request, context):
         """Returns a trial, or says that the oracle is still looking for one."""
-        # Before the oracle, which may take long to find a sample: who waits for it is alive.
         self._chief.note(request.tuner_id)
         with self._once(f"create {request.tuner_id}", context), _in_words(self._chief, context):
-            trial = self.oracle.create_trial(request.tuner_id)
+            trial = self._chief.create_trial(request.tuner_id)
             return protos.get_service().CreateTrialResponse(trial=to_message(trial))
 
     def EndTrial(self, request, context):

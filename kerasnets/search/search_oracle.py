@@ -45,6 +45,8 @@ class SearchOracle(keras_tuner.Oracle):
 
     Attributes:
         ongoing_trials: Running trials by their owner.
+        tuner_ids: Who has asked for a trial since this oracle was made.
+        over: Whether the last who asked was told that there will be no more.
         samples: Where new trials are drawn from.
         settings: What must not change between two calls of a search.
         extra: What the caller keeps with the state, of JSON types.
@@ -79,6 +81,7 @@ class SearchOracle(keras_tuner.Oracle):
         self.identity = uuid.uuid4().hex
         space = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
         self.settings = {"tuner": self.kind, "seed": seed, "max_budget": max_budget, "space": space}
+        self.over = False
         self._told: dict[str, float] = {}
         self._lock = threading.RLock()
         self._file = OracleFile(Path(folder) / "oracle.json")
@@ -103,6 +106,7 @@ class SearchOracle(keras_tuner.Oracle):
             InputError: No sample is accepted.
             OSError: The state cannot be written; nothing has changed, and the call can be made again.
         """
+        self.tuner_ids.add(tuner_id)
         # Who only says that it is alive is answered at once, also while a sample for another one is looked for.
         if (mine := self.ongoing_trials.get(tuner_id)) is not None:
             return copy_trial(mine)
@@ -110,6 +114,7 @@ class SearchOracle(keras_tuner.Oracle):
             trial = self.ongoing_trials.get(tuner_id) or self._taken_over() or self._new_trial()
             if trial.status == TrialStatus.RUNNING:
                 self.ongoing_trials[tuner_id] = trial
+            self.over = trial.status == TrialStatus.STOPPED
             return copy_trial(trial)
 
     def _taken_over(self) -> Trial | None:
@@ -211,6 +216,21 @@ class SearchOracle(keras_tuner.Oracle):
         """Returns the running trials' ids by their owners."""
         # Without the lock, which may be held for long while a sample is looked for.
         return {tuner_id: trial.trial_id for tuner_id, trial in dict(self.ongoing_trials).items()}
+
+    def is_over(self) -> bool:
+        """Whether nothing runs and no more trials will be made; nothing is changed by asking.
+
+        Raises:
+            InputError: No sample is accepted.
+        """
+        with self._lock:
+            if self.ongoing_trials or self._retry_queue:
+                return False
+            before = self._saved or self._text()
+            try:
+                return self._new_trial().status == TrialStatus.STOPPED
+            finally:
+                self._set(json.loads(before))
 
     def get_trial(self, trial_id: str) -> Trial:
         """Returns a copy of a trial.

@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,7 +15,7 @@ import pytest
 
 from kerasnets.errors import InputError
 from kerasnets.search.chief import Chief
-from kerasnets.search.client import ChiefClient, ChiefGone, read_identity
+from kerasnets.search.client import ChiefClient
 from kerasnets.search.oracle import active_values, make_oracle, rung
 
 
@@ -93,9 +92,9 @@ def test_who_falls_silent_loses_the_trial_to_another(tmp_path, connect):
         local = chief.oracle.create_trial("here-0")
         time.sleep(0.6)
         client.create_trial("w2-0")
-        assert chief.hand_on(30, local=["here-0"]) == {}
-        assert chief.hand_on(0.5, local=["here-0"]) == {"w1-0": lost.trial_id}
-        assert chief.hand_on(0.5, local=["here-0"]) == {}
+        assert chief.hand_on(30) == {}
+        assert chief.hand_on(0.5) == {"w1-0": lost.trial_id}
+        assert chief.hand_on(0.5) == {}
         assert chief.oracle.owners() == {"w2-0": kept.trial_id, "here-0": local.trial_id}
         taken = client.create_trial("w3-0")
         assert (taken.trial_id, active_values(taken)) == (lost.trial_id, active_values(lost))
@@ -115,61 +114,44 @@ def test_a_chief_that_is_started_again_waits_for_the_owners_that_it_knows(tmp_pa
         assert chief.hand_on(0.3) == {"w1-0": trial.trial_id}
 
 
-def test_a_client_waits_for_a_chief_that_comes_back(tmp_path, connect):
-    chief = Chief(make(tmp_path), ":0")
-    chief.start()
-    waited = []
-    client = connect(chief, waiting=waited.append)
-    trial = client.create_trial("w1-0")
-    client.update_trial(trial.trial_id, {"score": 0.25})
-    chief.stop()
-    again = Chief(make(tmp_path), str(chief.address))
-    timer = threading.Timer(1.0, again.start)
-    timer.start()
-    began = time.monotonic()
-    trial.status = "COMPLETED"
-    client.end_trial(trial)
-    assert 0.5 < time.monotonic() - began < 8
-    assert again.oracle.get_trial(trial.trial_id).score == 0.25
-    assert len(waited) >= 2
-    assert waited == sorted(waited)
-    timer.join()
-    again.stop()
+def test_the_chief_stays_until_every_living_worker_knows_that_it_is_over(tmp_path, connect, monkeypatch):
+    with Chief(make(tmp_path, max_trials=2), ":0") as chief:
+        client = connect(chief)
+        trials = [client.create_trial(name) for name in ("w1-0", "w2-0")]
+        assert client.create_trial("w3-0").status == "IDLE"
+        end(client, trials[0])
+        end(client, trials[1])
+        assert not chief.finished
+        assert client.create_trial("w1-0").status == "STOPPED"
+        assert client.create_trial("w2-0").status == "STOPPED"
+        assert not chief.finished  # the third still waits for an answer
+        monkeypatch.setattr("kerasnets.search.chief._SILENT_SECONDS", 0.1)
+        time.sleep(0.2)
+        assert chief.finished  # it has died
+    with Chief(make(tmp_path, max_trials=2), ":0") as chief:
+        assert chief.finished
+    with Chief(make(tmp_path, max_trials=3), ":0") as chief:
+        assert not chief.finished
 
 
-def test_a_client_loses_its_patience_with_a_chief_that_does_not_come_back(tmp_path, connect):
+def test_it_is_finished_too_where_a_tuner_of_this_process_was_told(tmp_path):
+    with Chief(make(tmp_path, max_trials=1), ":0") as chief:
+        end(chief.oracle, chief.oracle.create_trial("here-0"))
+        assert not chief.finished
+        assert chief.oracle.create_trial("here-0").status == "STOPPED"
+        assert chief.finished
+
+
+def test_where_the_time_is_over_workers_are_told_to_stop_and_their_trials_stay_theirs(tmp_path, connect):
     with Chief(make(tmp_path), ":0") as chief:
-        client = connect(chief, patience_seconds=1)
-        client.create_trial("w1-0")
-    began = time.monotonic()
-    with pytest.raises(
-        ChiefGone, match=rf"no answer from 127\.0\.0\.1:{chief.port} for \d s .*start the chief"
-    ) as caught:
-        client.create_trial("w1-0")
-    assert time.monotonic() - began < 4
-    assert "\n" not in str(caught.value)
-
-
-def test_a_chief_that_hangs_is_called_again_and_then_given_up(connect):
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        client = ChiefClient(f":{deaf.getsockname()[1]}", "any", patience_seconds=1, call_seconds=0.3)
-        began = time.monotonic()
-        with pytest.raises(ChiefGone, match="no answer from"):
-            client.get_trial("0000")
-        assert time.monotonic() - began < 4
-        client.close()
-
-
-def test_what_is_raised_while_waiting_ends_the_waiting():
-    def stop(seconds):
-        raise KeyboardInterrupt
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    client = ChiefClient(f":{port}", "any", waiting=stop)
-    with pytest.raises(KeyboardInterrupt):
-        client.create_trial("w1-0")
-    client.close()
+        client = connect(chief)
+        trial = client.create_trial("w1-0")
+        chief.end()
+        assert not chief.finished
+        assert client.create_trial("w1-0").status == client.create_trial("w2-0").status == "STOPPED"
+        assert chief.finished
+    with Chief(make(tmp_path), ":0") as chief:
+        assert connect(chief).create_trial("w1-0").trial_id == trial.trial_id
 
 
 def test_a_worker_of_another_search_or_release_is_refused(tmp_path, connect, monkeypatch):
@@ -183,18 +165,10 @@ def test_a_worker_of_another_search_or_release_is_refused(tmp_path, connect, mon
         assert chief.oracle.owners() == {}
 
 
-def test_a_worker_knows_the_search_by_its_folder(tmp_path):
-    with pytest.raises(InputError, match="Received: .*, which holds none. Give --output"):
-        read_identity(tmp_path)
-    with Chief(make(tmp_path), ":0") as chief:
-        assert read_identity(tmp_path) == chief.oracle.identity == make(tmp_path).identity
-    (tmp_path / "oracle.json").write_text("[]")
-    with pytest.raises(InputError, match="a damaged file. Ask its chief"):
-        read_identity(tmp_path)
-
-
 def test_mistakes_arrive_in_words(tmp_path, connect):
-    with Chief(make(tmp_path, accept=lambda values: "too large"), ":0") as chief:
+    allowed = [True]
+    with Chief(make(tmp_path, accept=lambda values: None if allowed else "too large"), ":0") as chief:
+        allowed.clear()
         client = connect(chief, call_seconds=60)
         with pytest.raises(InputError, match=r"Samples that can be trained are needed.*1,000 times: too large"):
             client.create_trial("w1-0")
@@ -301,11 +275,6 @@ def chief_client(chief):
 
     host = "[::1]" if ":" in chief.address.host else "127.0.0.1"
     return contextlib.closing(ChiefClient(f"{host}:{chief.port}", chief.oracle.identity, patience_seconds=5))
-
-
-def test_a_worker_needs_a_port():
-    with pytest.raises(InputError, match="A worker needs the port of its chief. Received: ':0'"):
-        ChiefClient(":0", "any")
 
 
 WORKER = """

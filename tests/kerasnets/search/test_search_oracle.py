@@ -293,6 +293,30 @@ def test_who_finds_no_trial_waits_for_those_that_run_since_one_may_be_handed_on(
     assert oracle.create_trial("b").status == oracle.create_trial("a").status == "STOPPED"
 
 
+def test_whether_it_is_over_can_be_asked_without_changing_anything(tmp_path):
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "whole").mkdir()
+    oracle = make(tmp_path / "asked", max_trials=3)
+    assert not oracle.is_over()
+    assert list((tmp_path / "asked").iterdir()) == []
+    done = []
+    for _ in range(3):
+        assert not oracle.is_over()
+        done += run(oracle, 1)
+    assert oracle.is_over()
+    assert done == run(make(tmp_path / "whole", max_trials=3))
+
+
+def test_it_is_not_over_while_a_trial_runs_or_waits_for_an_owner(tmp_path):
+    oracle = make(tmp_path, max_trials=1)
+    oracle.create_trial("a")
+    assert not oracle.is_over()
+    oracle.orphan("a")
+    assert not oracle.is_over()
+    run(oracle)
+    assert oracle.is_over() and oracle.over
+
+
 def test_more_trials_can_be_asked_for_later(tmp_path):
     assert len(run(make(tmp_path, max_trials=3))) == 3
     oracle = make(tmp_path, max_trials=5)

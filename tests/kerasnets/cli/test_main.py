@@ -33,5 +33,5 @@ def test_an_unknown_verb_is_answered_with_the_nearest(capsys):
     assert main(["trian"]) == 2
     assert capsys.readouterr().err == (
         "kerasnets: error: The first word must be a verb. Received: 'trian'. "
-        "Known: data, evaluate, export, predict, report, study, train. Did you mean 'train'?\n"
+        "Known: data, evaluate, export, predict, report, search, study, train. Did you mean 'train'?\n"
     )

@@ -122,6 +122,18 @@ def test_trials_side_by_side_are_not_alike(tmp_path):
     assert len({round(rate, 6) for rate in rates}) == 4
 
 
+def test_where_a_trial_runs_nothing_good_is_expected_of_another(tmp_path):
+    oracle = make(tmp_path)
+    for _ in range(12):
+        end(oracle, oracle.create_trial("here"))
+    completed = list(oracle.trials.values())
+    values = active_values(oracle.create_trial("a"))
+    beside = oracle._bounds(completed, [values])[0]
+    expected = oracle.gpr.predict([oracle._vector(values)])[0]
+    oracle.trials.popitem()
+    assert beside < expected < oracle._bounds(completed, [values])[0]
+
+
 def test_the_same_score_everywhere_is_no_trouble(tmp_path):
     oracle = make(tmp_path)
     with warnings.catch_warnings():

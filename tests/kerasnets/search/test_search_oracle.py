@@ -95,6 +95,7 @@ def test_a_step_that_cannot_be_written_has_not_happened_and_can_be_made_again(tm
     def with_trouble(step):
         nonlocal failures
         text = oracle._file.path.read_text() if oracle._file.path.exists() else None
+        before = oracle._text()
         with monkeypatch.context() as patch:
             patch.setattr(os, fails, full_disk)
             if fails == "link":  # the spare alone is missing
@@ -103,7 +104,10 @@ def test_a_step_that_cannot_be_written_has_not_happened_and_can_be_made_again(tm
                 step()
         failures += 1
         assert (oracle._file.path.read_text() if oracle._file.path.exists() else None) == text
-        return step()
+        assert oracle._text() == before
+        result = step()
+        assert oracle._file.path.read_text() == oracle._text() != before
+        return result
 
     while (trial := with_trouble(lambda: oracle.create_trial("here"))).status == "RUNNING":
         done.append((trial.trial_id, active_values(trial), rung(trial, oracle)))

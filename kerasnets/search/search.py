@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _PAGE_SECONDS = 60.0
 # A worker that has not spoken for so long has its trial handed on.
 _SILENT_SECONDS = 30.0
+_SECONDS_TO_DISMISS = 60.0
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
     Raises:
         InputError: The folder is not that of this search, or the chief cannot be reached.
     """
-    from kerasnets.search.client import ChiefClient
+    from kerasnets.search.client import ChiefClient, ChiefGone, read_identity
 
     display = display or Silent()
     space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
@@ -124,12 +126,18 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
     with StopSignals() as signals, _served(config, folder) as server:
         display.begin(config.folder.name, config.unit, None, None)
         names = [f"{worker}-{number}" for number in range(max(1, config.workers))]
+
+        def leave(seconds: float) -> None:
+            if signals.received:
+                raise ChiefGone("a signal came while the chief did not answer")
+
+        client = ChiefClient(address, read_identity(folder.path), waiting=leave)
         slots = Slots(
             config,
             folder,
             space=space,
             hyperparameters=hyperparameters(space, server.image_shape, server.num_classes),
-            oracle=ChiefClient(address, worker),
+            oracle=client,
             server=server,
             names=names,
             display=display,
@@ -140,7 +148,11 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
         )
         try:
             slots.run(lambda: bool(signals.received), display.ended)
+        except ChiefGone:
+            if not signals.received:
+                raise
         finally:
+            client.close()
             display.close()
         (folder.path / f"clock-{worker}.json").unlink(missing_ok=True)
     if signals.received:
@@ -269,6 +281,8 @@ class _Search:
         Ledger(self.folder.ledger).append("begun", pid=os.getpid(), workers=self.config.workers)
         try:
             slots.run(self._must_stop, self._ended, others)
+            if chief is not None and not self.signals.received:
+                self._dismiss(chief)
             if not slots.trouble and not self.signals.received:
                 self._train_winner()
         finally:
@@ -303,6 +317,14 @@ class _Search:
             if record is not None:
                 self._ended(record)
         return not chief.finished
+
+    def _dismiss(self, chief: "Chief") -> None:
+        """Tells the workers that there is no more to do, and waits until all know that are alive."""
+        chief.end()
+        patience = time.monotonic() + _SECONDS_TO_DISMISS
+        while self._look_at_workers(chief) and not self.signals.received and time.monotonic() < patience:
+            self.clock.tick()
+            time.sleep(_POLL_SECONDS)
 
     def _must_stop(self) -> bool:
         if self.signals.received:
@@ -348,7 +370,8 @@ class _Search:
             self.config, self._config_of(best.values), self.folder.final, left, self._final_seconds(), at_a_time
         )
         self.display.message(
-            f"The winner is trial {best.trial}: now {len(cells)} runs of it on all training images, tested once each"
+            f"The winner is trial {best.trial}. It is trained again on all training images, with {len(cells)} new "
+            f"{'seed' if len(cells) == 1 else 'seeds'}, and then tested"
         )
         self.display.close()
         self.server.close()  # its copy of the images is not needed any more

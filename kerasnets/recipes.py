@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.errors import InputError
+from kerasnets.models.options import FILE, file_path, is_file
 from kerasnets.training.config import PLACE_FIELDS, TrainConfig, check_keys, load_config
 from pipelines.dataset_names import split_kind, whole_path
 
@@ -68,6 +69,19 @@ _SPEEDNET = {
     "flip": "alternating",
     "normalization": "dataset",
     "tta": "adaptive",
+}
+
+# Of our own, for the networks of users.
+_OWN_NETWORK = {
+    "epochs": 20,
+    "batch_size": 128,
+    "optimizer": "adamw",
+    "learning_rate": 0.002,
+    "weight_decay": 0.05,
+    "schedule": "linear",
+    "label_smoothing": 0.1,
+    "crop_padding": 1,
+    "normalization": "dataset",
 }
 
 
@@ -179,14 +193,22 @@ def _scaled(pixels: float, scale: float) -> int:
     return max(1, round(pixels * scale)) if pixels else 0
 
 
+def own_network(dataset: str) -> dict[str, Any]:
+    """Returns what a network is trained with of which nothing is known, fields of `TrainConfig`."""
+    return _OWN_NETWORK | {"flip": "none" if dataset in _WRITTEN_DIGITS else "random"}
+
+
 def resolve_arch(dataset: str, arch: str) -> str:
-    """Returns the network that `best`, `worst` or `search:PATH` stands for on this data set; any other as it is.
+    """Returns the network that `best`, `worst` or `search:PATH` stands for on this data set; any other as it is, the
+    path of `file:PATH` made whole.
 
     Raises:
         InputError: There is no winner of a search at that path.
     """
     if str(arch).startswith(SEARCH):
         return read_best(arch.removeprefix(SEARCH)).arch
+    if is_file(arch):
+        return f"{FILE}{file_path(arch)}"
     table = {"best": _BEST, "worst": _WORST}.get(arch)
     return arch if table is None else table.get(dataset, table[""])
 
@@ -197,17 +219,25 @@ def recipe(dataset: str, arch: str = "best", **overrides: Any) -> TrainConfig:
     Args:
         dataset: Name of a data set, such as ``"cifar10"``.
         arch: Name of a network, or ``"best"`` or ``"worst"``, or ``"search:PATH"`` for the network and settings that a
-            search has found, where PATH is its folder or its ``best.yaml``.
+            search has found, where PATH is its folder or its ``best.yaml``, or ``"file:PATH"`` for a network of your
+            own, with what its file says of the training.
         **overrides: Fields of `TrainConfig` to set otherwise.
 
     Raises:
-        InputError: An override is not a field, or is out of its range, or there is no winner of a search at that path.
+        InputError: An override is not a field, or is out of its range, or there is no winner of a search at that path,
+            or the file with a network is missing or fails.
     """
     if not isinstance(dataset, str) or not dataset:
         raise InputError(f"dataset must be a name such as cifar10. Received: {dataset!r}.")
     check_keys(overrides)
     if str(arch).startswith(SEARCH):
         settings = _found_by(arch.removeprefix(SEARCH), dataset, overrides.get("image_size"))
+    elif is_file(arch):
+        from kerasnets.models.file_network import file_settings  # imports keras, as the file itself will
+
+        arch = resolve_arch(dataset, arch)
+        settings = own_network(dataset) | file_settings(file_path(arch))
+        check_keys(settings)
     else:
         arch = resolve_arch(dataset, arch)
         settings = _BY_ARCH.get(arch, {}) | (_BY_DATASET.get(dataset, {}) if _BY_ARCH.get(arch) is _CIFARNET else {})

@@ -16,6 +16,7 @@ from kerasnets.evaluation.predictor import Predictor, serve_log_probabilities
 from kerasnets.export.card import CARD
 from kerasnets.export.endpoints import make_serve, make_serve_bytes
 from kerasnets.export.load import exported_predictor, load_predictor, sha256
+from kerasnets.models.options import short_arch
 from kerasnets.runs.files import write_json_atomic
 from kerasnets.runs.run import Run
 from kerasnets.training.config import PLACE_FIELDS, TrainConfig, load_config
@@ -59,7 +60,7 @@ def export(
     target = (
         Path(to)
         if to is not None
-        else Path("saved_models") / f"{short_name(config.dataset)}-{config.arch}-s{config.seed}"
+        else Path("saved_models") / f"{short_name(config.dataset)}-{short_arch(config.arch)}-s{config.seed}"
     )
     if target.exists() and not force:
         raise InputError(f"An export needs a new folder. Received: {target}, which exists. Use --to NAME or --force.")

@@ -11,7 +11,7 @@ from kerasnets.models.blocks import blocks
 from kerasnets.models.cifarnet import cifarnet, tinynet, tinynet_deep
 from kerasnets.models.fully_connected import boringnet, lazynet, scratch_mlp
 from kerasnets.models.lenet import coolnet_v7, coolnet_v10, lenet_bn
-from kerasnets.models.options import check_options
+from kerasnets.models.options import check_options, is_file
 from kerasnets.models.resblocks import resblocks
 from kerasnets.models.speednet import speednet
 from kerasnets.models.tiny_leaky import tiny_leaky
@@ -47,16 +47,16 @@ def build_model(
     """Builds a network.
 
     Args:
-        name: One of `MODEL_NAMES`.
+        name: One of `MODEL_NAMES`, or ``file:PATH`` for the network that a Python file of your own builds.
         image_shape: `(height, width, channels)`, grey or colour, from 8x8.
         num_classes: Number of classes.
         precision: "float32", or "bfloat16" to compute in bfloat16 with float32 weights, statistics and outputs.
         seed: Seed of the initial weights: the same seed, the same weights, whatever was built before. None draws anew.
-        **options: The network's own options, see `MODEL_FACTS`.
+        **options: The network's own options, see `MODEL_FACTS`; hyperparameters by name for a file.
 
     Returns:
-        A functional model named `name`, from float32 normalised images `(batch, height, width, channels)` to float32
-        `(batch, num_classes)`; the last layer is named "logits" or "probabilities".
+        A functional model named `name` (a file's as it names itself), from float32 normalised images `(batch, height,
+        width, channels)` to float32 `(batch, num_classes)`; the last layer is named "logits" or "probabilities".
 
     Raises:
         InputError: Unknown name, option or precision, or a value out of range.
@@ -65,6 +65,10 @@ def build_model(
     if precision not in POLICIES:
         raise InputError(f"Unknown precision {precision!r}. {closest(str(precision), POLICIES)}")
     with _default_policy(POLICIES[precision]), _seeded_layers(seed):
+        if is_file(name):
+            from kerasnets.models.file_network import file_network  # keras_tuner, which takes a second to import
+
+            return file_network(name, tuple(image_shape), num_classes, options)
         return MODELS[name](tuple(image_shape), num_classes, **options)
 
 

@@ -1,11 +1,31 @@
 """Checks a network's name, options and image before anything is built; imports no TensorFlow."""
 
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from kerasnets.errors import InputError, closest
 from kerasnets.models.names import MODEL_FACTS, Facts, Option
+
+# Before the path of a Python file that builds a network of its own, see `file_network`.
+FILE = "file:"
+
+
+def is_file(name: str) -> bool:
+    """Whether a network is that of a user's file."""
+    return isinstance(name, str) and name.startswith(FILE)
+
+
+def file_path(name: str) -> Path:
+    """Where the file of network ``file:PATH`` is, from wherever it is asked for."""
+    return Path(name.removeprefix(FILE)).expanduser().absolute()
+
+
+def short_arch(name: str) -> str:
+    """A network's name, fit for a folder's: ``file:/home/me/my net.py`` gives ``file-my_net``."""
+    return f"file-{re.sub(r'[^A-Za-z0-9_.-]+', '_', file_path(name).stem)[:60]}" if is_file(name) else name
 
 
 def model_facts(name: str) -> Facts:
@@ -30,8 +50,11 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         Every option of the network with its value, defaults written out, in the order of `MODEL_FACTS`.
 
     Raises:
-        InputError: Unknown network or option, or a value of the wrong type or range.
+        InputError: Unknown network or option, or a value of the wrong type or range. The options of a user's file are
+            not known before it is run, and are checked by `build_model`.
     """
+    if is_file(name):
+        return _of_a_file(name, options)
     known = model_facts(name).options
     for option in options:
         if option not in known:
@@ -83,6 +106,15 @@ def _checked(name: str, option: str, fact: Option, value: Any) -> Any:
     if not valid:
         raise InputError(f"Option {option!r} of model {name!r} must be {expected}. Received: {value!r}.")
     return type(fact.default)(value)
+
+
+def _of_a_file(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    if not file_path(name).is_file():
+        raise InputError(f"{FILE}PATH must name a Python file. Received: {file_path(name)}, which is no file.")
+    for option, value in options.items():
+        if not isinstance(value, bool | int | float | str):
+            raise InputError(f"Option {option!r} of model {name!r} must be a number or a text. Received: {value!r}.")
+    return dict(options)
 
 
 def _read(name: str, option: str, fact: Option, value: Any) -> str:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from kerasnets.errors import InputError
 from kerasnets.evaluation.metrics import mean_loss
+from kerasnets.models.options import short_arch
 from kerasnets.runs.files import write_bytes_atomic, write_json_atomic
 from kerasnets.runs.folder import RunFolder, check_output
 from kerasnets.runs.run import Run
@@ -132,7 +133,7 @@ def resume(
 def _new_folder(config: TrainConfig, run_path: str | Path | None) -> RunFolder:
     if run_path is not None:
         return RunFolder.create_at(run_path, config_to_yaml(config))
-    name = f"{config.arch}-s{config.seed}-{config_hash(config)}"
+    name = f"{short_arch(config.arch)}-s{config.seed}-{config_hash(config)}"
     return RunFolder.create(Path(config.output) / short_name(config.dataset), name, config_to_yaml(config))
 
 

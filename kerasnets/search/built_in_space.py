@@ -6,7 +6,7 @@ import keras_tuner
 
 from kerasnets.models import check_options
 from kerasnets.recipes import recipe
-from kerasnets.search.network_choices import STAGES, choose_network
+from kerasnets.search.network_choices import choose_network, poolings_for
 from kerasnets.search.recipe_choices import choose_early_sizes, choose_recipe, side_of
 
 
@@ -36,11 +36,13 @@ class BuiltInSpace:
             speednet = self._kept.arch == "speednet"
             network = {"arch": self._kept.arch, "arch_options": self._kept.arch_options}
             return network | choose_recipe(hp, self._dataset, self._side, offsets_only=speednet)
-        options = choose_network(hp)
-        offsets_only = options["normalization"] == "batch_no_scale"
+        options = choose_network(hp, self._side)
+        offsets_only = options["normalization"] == "batch_no_scale" and not options["logits_bias"]
         settings = choose_recipe(hp, self._dataset, self._side, offsets_only=offsets_only)
-        with hp.conditional_scope("stages", STAGES[1:]), hp.conditional_scope("head", ["max", "average"]):
-            # With any other head the weights depend on the size.
+        with (
+            hp.conditional_scope("poolings", poolings_for(self._side)[1:]),
+            hp.conditional_scope("head", ["max", "average"]),  # with any other the weights depend on the size
+        ):
             early = choose_early_sizes(hp, self._side, bool(recipe(self._dataset).early_sizes))
         return {"arch": "blocks", "arch_options": options} | settings | early
 

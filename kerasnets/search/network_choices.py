@@ -1,11 +1,18 @@
 """The networks of the built-in space: hyperparameters, and the options of network `blocks` that they stand for."""
 
+import math
 from typing import Any
 
 import keras_tuner
 
-# How many stages of convolutions, each with a pooling; 0 leaves the linear layers.
-STAGES = [0, 2, 3, 4, 5, 6]
+# The side of the pooling of each stage, and with it the number of stages: 1 does not pool, and without stages there are
+# linear layers alone.
+POOLINGS = [
+    "none", "2 1", "2 2", "2 4", "2 2 1", "2 2 2", "2 2 4", "2 2 2 1", "2 2 2 2", "2 2 2 4", "2 2 2 2 1", "2 2 2 2 2",
+    "2 2 2 2 2 2",
+]  # fmt: skip
+# A map may shrink to one pixel, and a little beyond: cifarnet's poolings, 32 in all, serve 28x28 images too.
+_MOST_SHRINKING = 1.2
 # Filters of each stage and the default, which is that of speednet. 6, 10, 16 and 100 are the reports'.
 WIDTHS = (
     ([6, 10, 16, 32, 64, 128], 64),
@@ -20,25 +27,35 @@ NORMALIZATIONS = ["batch_no_scale", "batch", "none"]
 ACTIVATIONS = ["silu", "relu", "leaky_relu", "none"]
 
 
-def choose_network(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+def poolings_for(side: int | None) -> list[str]:
+    """Returns the choices of `POOLINGS` that make sense for images of `side` pixels; all if it is not known."""
+    return [text for text in POOLINGS if side is None or math.prod(_windows(text)) <= _MOST_SHRINKING * side]
+
+
+def choose_network(hp: keras_tuner.HyperParameters, side: int | None = None) -> dict[str, Any]:
     """Declares what may vary of a network, and returns the options of `blocks` for the values of `hp`.
 
     The defaults are `speednet`. Two options follow from others, as in all published networks: convolutions have a bias
     unless the normalisation is speednet's, and the logits have one where a linear layer comes before them or nothing.
+
+    Args:
+        hp: The hyperparameters.
+        side: Height and width of the images in pixels, by which too many poolings are left out; None if unknown.
     """
-    stages = hp.Choice("stages", STAGES, default=3)
-    shapes = _shapes(hp)
-    with hp.conditional_scope("stages", STAGES[1:]):
-        options = _trunk(hp, stages, *shapes)
-    with hp.conditional_scope("stages", [0]):
+    poolings = poolings_for(side)
+    windows = _windows(hp.Choice("poolings", poolings, default="2 2 2"))
+    shapes = _shapes(hp, poolings)
+    with hp.conditional_scope("poolings", poolings[1:]):
+        options = _trunk(hp, windows, *shapes)
+    with hp.conditional_scope("poolings", ["none"]):
         initializer = hp.Choice("linear_initializer", ["uniform", "normal"])
         with hp.conditional_scope("linear_initializer", ["normal"]):
             stddev, l2 = hp.Choice("initial_stddev", [0.1, 1.0]), hp.Choice("l2", [0.0, 0.005])
-    if not stages:
+    if not windows:
         options = {"stages": "", "normalization": "none", "activation": "none", "initializer": initializer}
         options |= {"initial_stddev": stddev, "l2": l2} if initializer == "normal" else {}
     hidden = hp.Choice("hidden", HIDDEN)
-    options["logits_bias"] = stages == 0 or hidden != "none"
+    options["logits_bias"] = not windows or hidden != "none"
     with hp.conditional_scope("hidden", HIDDEN[1:]):
         hidden_normalization = hp.Choice("hidden_normalization", ["none", "batch"])
         hidden_activation = hp.Choice("hidden_activation", ["relu", "leaky_relu", "silu", "none"])
@@ -48,17 +65,23 @@ def choose_network(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
     return options | {"dropout": hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.5])}
 
 
-def _shapes(hp: keras_tuner.HyperParameters) -> tuple[list[int], list[int]]:
+def _windows(poolings: str) -> list[int]:
+    return [] if poolings == "none" else [int(word) for word in poolings.split()]
+
+
+def _shapes(hp: keras_tuner.HyperParameters, poolings: list[str]) -> tuple[list[int], list[int]]:
     """Declares width and depth of each stage."""
     widths, depths = [], []
     for number, (choices, default) in enumerate(WIDTHS, 1):
-        with hp.conditional_scope("stages", [count for count in STAGES if count >= number]):
-            widths.append(hp.Choice(f"width_{number}", choices, default=default))
-            depths.append(hp.Int(f"depth_{number}", 1, 4, default=2))
+        having = [text for text in poolings if len(_windows(text)) >= number]
+        if having:
+            with hp.conditional_scope("poolings", having):
+                widths.append(hp.Choice(f"width_{number}", choices, default=default))
+                depths.append(hp.Int(f"depth_{number}", 1, 4, default=2))
     return widths, depths
 
 
-def _trunk(hp: keras_tuner.HyperParameters, stages: int, widths: list[int], depths: list[int]) -> dict[str, Any]:
+def _trunk(hp: keras_tuner.HyperParameters, windows: list[int], widths: list[int], depths: list[int]) -> dict[str, Any]:
     """Declares the convolutions; what it returns holds only for more than 0 stages."""
     stem = hp.Choice("stem", ["whitening", "none", "wide"])
     blocks = hp.Choice("blocks", ["plain", "skip", "residual"])
@@ -70,19 +93,15 @@ def _trunk(hp: keras_tuner.HyperParameters, stages: int, widths: list[int], dept
     activation = hp.Choice("activation", ACTIVATIONS)
     pool = hp.Choice("pool", ["max", "mean"])
     place = hp.Choice("pool_place", ["inside", "end"])
-    last_pool = hp.Choice("last_pool", [1, 2, 4], default=2)
     widen = hp.Boolean("widen")
     head = hp.Choice("head", ["max", "average", "flatten"])
     initializer = hp.Choice("initializer", ["identity", "uniform"])
-    if not stages:
-        return {}
     texts = []
-    for number in range(stages):
-        last = number == stages - 1
+    for number, window in enumerate(windows):
+        last = number == len(windows) - 1
         shape = (f" k{kernel}" if kernel != 3 else "") + (" valid" if padding == "valid" else "")
         first = " k5 wide" if number == 0 and stem == "wide" else shape
-        size = last_pool if last else 2
-        pooling = f" {pool}{size}" if size > 1 else ""
+        pooling = f" {pool}{window}" if window > 1 else ""
         if last and valid_end:
             texts.append(f"{widths[number]} valid bare{pooling} act")
             continue

@@ -31,8 +31,8 @@ def choose_recipe(
         hp: The hyperparameters.
         dataset: Name of the data set.
         side: Height and width of its images; None if unknown.
-        offsets_only: Whether the network's normalisations have no factor, only an offset, as those of speednet: they
-            bear, and muon needs, a far higher rate.
+        offsets_only: Whether all weights of rank 0 and 1 are offsets of normalisations without a factor, as in
+            speednet: they bear, and muon needs, a far higher rate than biases of linear layers do.
     """
     settings = _optimizer(hp, dataset, offsets_only)
     settings["schedule"] = hp.Choice("schedule", SCHEDULES)
@@ -113,7 +113,7 @@ def _augmentation(hp: keras_tuner.HyperParameters, dataset: str, side: int | Non
         settings["flip"] = hp.Choice("flip", ["alternating", "random", "none"])
     # Shares of the side, in whole pixels.
     paddings = sorted({0, *(round((side or 32) * share) for share in (1 / 16, 1 / 8))})
-    usual = min(paddings, key=lambda padding: abs(padding - best.crop_padding))
+    usual = min(reversed(paddings), key=lambda padding: abs(padding - best.crop_padding))
     settings["crop_padding"] = hp.Choice("crop_padding", paddings, default=usual)
     with hp.conditional_scope("crop_padding", paddings[1:]):
         mode = hp.Choice("crop_mode", ["reflect", "zero"], default=best.crop_mode)

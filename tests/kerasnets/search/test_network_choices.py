@@ -12,7 +12,7 @@ from kerasnets.models import MODEL_NAMES, build_model, flops_per_image
 from kerasnets.models.block_shapes import block_shapes
 from kerasnets.models.block_text import read_stages
 from kerasnets.models.options import check_options
-from kerasnets.search.network_choices import choose_network
+from kerasnets.search.network_choices import POOLINGS, choose_network, poolings_for
 
 
 def networks() -> keras_tuner.HyperParameters:
@@ -35,7 +35,7 @@ def chosen(**values):
     return choose_network(hp)
 
 
-NO_TRUNK = {"stages": 0}
+NO_TRUNK = {"poolings": "none"}
 REPORTS = {
     "stem": "none",
     "normalization": "batch",
@@ -44,14 +44,14 @@ REPORTS = {
     "initializer": "uniform",
     "pool_place": "end",
 }
-LENET = REPORTS | {"stages": 2, "stem": "none", "kernel_size": 5, "padding": "valid", "hidden": "120 84"}
+LENET = REPORTS | {"poolings": "2 2", "kernel_size": 5, "padding": "valid", "hidden": "120 84"}
 LENET |= {"width_1": 6, "depth_1": 1, "width_2": 16, "depth_2": 1}
 COOLNET = LENET | {"normalization": "none", "activation": "none"}
-CIFARNET = REPORTS | {"stages": 4, "widen": True, "width_2": 128, "depth_2": 3, "depth_3": 1, "last_pool": 4}
-TINY_LEAKY = REPORTS | {"stages": 4, "activation": "leaky_relu", "pool_place": "inside", "hidden": "512"}
+CIFARNET = REPORTS | {"poolings": "2 2 2 4", "widen": True, "width_2": 128, "depth_2": 3, "depth_3": 1}
+TINY_LEAKY = REPORTS | {"poolings": "2 2 2 2", "activation": "leaky_relu", "pool_place": "inside", "hidden": "512"}
 TINY_LEAKY |= {"width_2": 128, "width_4": 512, "hidden_activation": "leaky_relu"}
 TINY_LEAKY |= {f"depth_{number}": 1 for number in (1, 2, 3, 4)}
-RESBLOCKS = REPORTS | {"stages": 4, "stem": "wide", "blocks": "residual", "valid_end": True}
+RESBLOCKS = REPORTS | {"poolings": "2 2 2 2", "stem": "wide", "blocks": "residual", "valid_end": True}
 RESBLOCKS |= {"width_1": 10, "width_2": 100, "width_4": 512, "hidden": "512 500 500 100 100 100"}
 RESBLOCKS |= {f"depth_{number}": 4 for number in (1, 2, 3)}
 POINTS = [
@@ -73,11 +73,11 @@ POINTS = [
     ("resblocks", {}, RESBLOCKS),
     ("tiny_leaky", {}, TINY_LEAKY),
     ("tiny_leaky", {"batch_norm": False}, TINY_LEAKY | {"normalization": "none"}),
-    ("tinynet", {}, CIFARNET | {"last_pool": 2}),
+    ("tinynet", {}, CIFARNET | {"poolings": "2 2 2 2"}),
     (
         "tinynet_deep",
         {},
-        CIFARNET | {"last_pool": 2, "stages": 6, "depth_4": 3, "width_5": 512, "depth_5": 1},
+        CIFARNET | {"poolings": "2 2 2 2 2 2", "depth_4": 3, "width_5": 512, "depth_5": 1},
     ),
     ("speednet", {}, {}),
     ("speednet", {"depth": 3}, {"blocks": "skip", "depth_1": 3, "depth_2": 3, "depth_3": 3}),
@@ -114,20 +114,40 @@ def test_what_starts_as_in_the_report():
         ({}, "64 bare max2 act 64, 256 bare max2 act 256"),
         ({"pool_place": "end"}, "64 64 max2, 256 256 max2"),
         ({"pool_place": "end", "widen": True}, "64 256 max2, 256 256 max2"),
-        ({"last_pool": 1}, "64 bare max2 act 64, 256 256"),
+        ({"poolings": "2 1"}, "64 bare max2 act 64, 256 256"),
         ({"stem": "wide", "kernel_size": 5}, "64 k5 wide bare max2 act 64 k5, 256 k5 bare max2 act 256 k5"),
         ({"padding": "valid", "depth_1": 1}, "64 valid bare max2 act, 256 valid bare max2 act 256 valid"),
         ({"blocks": "skip", "pool": "mean", "depth_1": 4}, "64 bare mean2 act skip3, 256 bare mean2 act 256"),
         ({"blocks": "skip", "depth_1": 1, "pool_place": "end"}, "64 max2, 256 256 max2"),
         ({"blocks": "residual", "kernel_size": 5}, "64 k5 bare max2 res2 k5 act, 256 k5 bare max2 res2 k5 act"),
         (
-            {"blocks": "residual", "pool_place": "end", "valid_end": True, "last_pool": 4},
+            {"blocks": "residual", "pool_place": "end", "valid_end": True, "poolings": "2 4"},
             "64 bare res2 act max2, 256 valid bare max4 act",
         ),
     ],
 )
 def test_the_text_of_the_stages(values, stages):
-    assert chosen(stages=2, **values)["stages"] == stages
+    assert chosen(**{"poolings": "2 2"} | values)["stages"] == stages
+
+
+@pytest.mark.parametrize(
+    ("side", "first", "last", "count"),
+    [
+        (8, "2 1", "2 2 2 1", 7),
+        (28, "2 1", "2 2 2 2 2", 12),
+        (32, "2 1", "2 2 2 2 2", 12),
+        (None, "2 1", POOLINGS[-1], 13),
+    ],
+)
+def test_images_decide_how_often_they_are_pooled(side, first, last, count):
+    choices = poolings_for(side)
+    assert (choices[0], choices[1], choices[-1], len(choices)) == ("none", first, last, count)
+
+
+def test_stages_that_no_choice_has_are_not_declared():
+    hp = keras_tuner.HyperParameters()
+    choose_network(hp, 8)
+    assert {one.name for one in hp.space if one.name.startswith("width")} == {"width_1", "width_2", "width_3"}
 
 
 def samples(count):

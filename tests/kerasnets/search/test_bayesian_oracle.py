@@ -3,6 +3,7 @@ import warnings
 
 import keras_tuner
 import numpy as np
+import pytest
 
 from kerasnets.search.oracle import active_values, make_oracle
 
@@ -43,6 +44,7 @@ def run(oracle):
     return done
 
 
+@pytest.mark.slow
 def test_it_finds_better_choices_than_random_search(tmp_path):
     best = {"random": [], "bayesian": []}
     for tuner in best:

@@ -92,11 +92,11 @@ def test_a_refused_proposal_is_replaced_and_not_made_again(tmp_path):
         asked.append(tuple(values.items()))
         return "too wide" if values.get("width", 0) > 32 else None
 
-    oracle = make(tmp_path, accept=accept)
+    oracle = make(tmp_path, max_trials=15, accept=accept)
     done = run(oracle)
-    assert len(done) == 30
+    assert len(done) == 15
     assert all(values.get("width", 0) <= 32 for values in done)
-    assert len(asked) == len(set(asked)) == 30 + oracle.rejected["too wide"]
+    assert len(asked) == len(set(asked)) == 15 + oracle.rejected["too wide"]
 
 
 def test_where_all_proposals_are_refused_random_values_are_taken(tmp_path):
@@ -116,7 +116,7 @@ def test_where_all_proposals_are_refused_random_values_are_taken(tmp_path):
 
 def test_trials_side_by_side_are_not_alike(tmp_path):
     oracle = make(tmp_path, max_trials=60)
-    for _ in range(25):
+    for _ in range(21):
         end(oracle, oracle.create_trial("here"))
     rates = [np.log10(active_values(oracle.create_trial(f"t{i}"))["rate"]) for i in range(4)]
     oracle.orphan("t0")
@@ -137,12 +137,12 @@ def test_where_a_trial_runs_nothing_good_is_expected_of_another(tmp_path):
 
 
 def test_the_same_score_everywhere_is_no_trouble(tmp_path):
-    oracle = make(tmp_path)
+    oracle = make(tmp_path, max_trials=12)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         while (trial := oracle.create_trial("here")).status == "RUNNING":
             end(oracle, trial, 0.0)
-    assert len(oracle.trials) == 30
+    assert len(oracle.trials) == 12
 
 
 def test_a_proposal_in_a_large_space_takes_seconds_at_the_most(tmp_path):

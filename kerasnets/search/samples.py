@@ -19,6 +19,8 @@ _NEAR = 0.1
 class Samples:
     """Draws what has not been drawn before, and remembers what was refused.
 
+    The first choice is the space's own defaults: what is known to work is what all others are compared with.
+
     Args:
         space: keras-tuner's hyperparameters, each after those that it depends on.
         accept: Asked about each new choice; returns why it cannot be taken, or None.
@@ -47,7 +49,8 @@ class Samples:
         seen, refused_before = 0, len(self._refused)
         while seen < _MOST_SEEN and not self.exhausted:
             # Python's own generator: its numbers for a seed are the same in every release, and for every text of one.
-            values = draw_values(self.space, random.Random(f"{self.seed} {self._drawn}"))
+            generator = random.Random(f"{self.seed} {self._drawn}")
+            values = draw_values(self.space, generator) if self._drawn else default_values(self.space)
             self._drawn += 1
             known = self.is_known(values)
             if self.take(values):
@@ -97,6 +100,15 @@ class Samples:
         return InputError(
             f"Samples that can be trained are needed. Received: {received} ({reasons}). Narrow the space or allow more."
         )
+
+
+def default_values(space: Iterable[Any]) -> dict[str, Any]:
+    """Returns the default of each hyperparameter that is active with those before it."""
+    values: dict[str, Any] = {}
+    for hp in space:
+        if all(condition.is_active(values) for condition in hp.conditions):
+            values[hp.name] = hp.default
+    return values
 
 
 def draw_values(

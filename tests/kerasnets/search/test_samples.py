@@ -39,10 +39,28 @@ def test_inactive_values_are_not_drawn_and_numbers_are_in_their_ranges():
     assert 60 < sum(values["flip"] for values in drawn) < 140
 
 
+def test_the_first_choice_is_the_defaults():
+    samples = Samples(conditional_space(), accept_all, 3)
+    expected = {}
+    for hp in conditional_space():
+        if all(condition.is_active(expected) for condition in hp.conditions):
+            expected[hp.name] = hp.default
+    assert samples.draw() == expected
+    assert samples.draw() != expected
+
+
+def test_refused_defaults_are_no_trial():
+    space = conditional_space()
+    first = Samples(space, accept_all, 3).draw()
+    samples = Samples(space, lambda values: "no" if values == first else None, 3)
+    assert samples.draw() != first
+    assert samples.rejected == {"no": 1}
+
+
 def test_same_seed_same_draws_and_neighbouring_seeds_share_none():
     def rates(seed):
         samples = Samples(conditional_space(), accept_all, seed)
-        return [samples.draw()["rate"] for _ in range(50)]
+        return [samples.draw()["rate"] for _ in range(50)][1:]  # the first are the defaults
 
     assert rates(0) == rates(0)
     assert not set(rates(0)) & set(rates(1))

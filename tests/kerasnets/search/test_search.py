@@ -20,7 +20,7 @@ arch: lazynet
 learning_rate: {min: 0.001, max: 0.1, log: true}
 batch_size: [16, 32]
 """
-FLAGS = ["--epochs", "4", "--factor", "2", "--limit-train", "200", "--final-seeds", "2", "--tuner", "hyperband"]
+FLAGS = ["--epochs", "3", "--factor", "3", "--limit-train", "200", "--final-seeds", "2", "--tuner", "hyperband"]
 WHAT = ["trial", "run", "status", "score", "budget", "val_loss", "train_loss", "hp.learning_rate", "hp.batch_size"]
 
 
@@ -58,7 +58,7 @@ def test_a_search_ends_in_a_winner_that_is_tested(undisturbed):
     assert final["mean"] == pytest.approx(sum(final["accuracies"]) / 2)
     for run in final["runs"]:
         config = Run(path / run).config
-        assert (config["limit_train"], config["validation"], config["epochs"]) == (None, 0.0, 4)
+        assert (config["limit_train"], config["validation"], config["epochs"]) == (None, 0.0, 3)
         assert config["learning_rate"] == pytest.approx(best["hp.learning_rate"])
 
 
@@ -146,7 +146,7 @@ def test_other_settings_under_the_same_name_are_refused(undisturbed):
     path, _ = undisturbed
     done = search(path, "--epochs", "5")
     assert done.returncode == 2
-    assert "holds a search with another epochs. Received: 5 instead of 4" in done.stderr
+    assert "holds a search with another epochs. Received: 5 instead of 3" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -22,9 +22,11 @@ WIDTHS = (
     ([256, 512], 256),
     ([256, 512], 512),
 )
-HIDDEN = ["none", "100", "512", "120 84", "512 500 500 100 100 100"]
+HIDDEN = ["100", "512", "120 84", "512 500 500 100 100 100"]
 NORMALIZATIONS = ["batch_no_scale", "batch", "none"]
-ACTIVATIONS = ["silu", "relu", "leaky_relu", "none"]
+ACTIVATIONS = ["silu", "relu", "leaky_relu"]
+# Without normalisation few networks learn; these are the reports'.
+_ACTIVATIONS_ALONE = ["leaky_relu", "none"]
 
 
 def poolings_for(side: int | None) -> list[str]:
@@ -54,14 +56,14 @@ def choose_network(hp: keras_tuner.HyperParameters, side: int | None = None) -> 
     if not windows:
         options = {"stages": "", "normalization": "none", "activation": "none", "initializer": initializer}
         options |= {"initial_stddev": stddev, "l2": l2} if initializer == "normal" else {}
-    hidden = hp.Choice("hidden", HIDDEN)
-    options["logits_bias"] = not windows or hidden != "none"
-    with hp.conditional_scope("hidden", HIDDEN[1:]):
-        hidden_normalization = hp.Choice("hidden_normalization", ["none", "batch"])
-        hidden_activation = hp.Choice("hidden_activation", ["relu", "leaky_relu", "silu", "none"])
-    if hidden != "none":
-        options |= {"hidden": hidden, "hidden_activation": hidden_activation}
-        options |= {"hidden_normalization": hidden_normalization}
+    has_hidden = hp.Boolean("hidden_layers")
+    with hp.conditional_scope("hidden_layers", [True]):
+        hidden = {
+            "hidden": hp.Choice("hidden", HIDDEN),
+            "hidden_normalization": hp.Choice("hidden_normalization", ["none", "batch"]),
+            "hidden_activation": hp.Choice("hidden_activation", ["relu", "leaky_relu", "silu", "none"]),
+        }
+    options |= (hidden if has_hidden else {}) | {"logits_bias": has_hidden or not windows}
     return options | {"dropout": hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.5])}
 
 
@@ -90,7 +92,10 @@ def _trunk(hp: keras_tuner.HyperParameters, windows: list[int], widths: list[int
     kernel = hp.Choice("kernel_size", [3, 5])
     padding = hp.Choice("padding", ["same", "valid"])
     normalization = hp.Choice("normalization", NORMALIZATIONS)
-    activation = hp.Choice("activation", ACTIVATIONS)
+    activations = []
+    for kinds, choices in ((NORMALIZATIONS[:2], ACTIVATIONS), (NORMALIZATIONS[2:], _ACTIVATIONS_ALONE)):
+        with hp.conditional_scope("normalization", kinds):
+            activations.append(hp.Choice("activation", choices))
     pool = hp.Choice("pool", ["max", "mean"])
     place = hp.Choice("pool_place", ["inside", "end"])
     widen = hp.Boolean("widen")
@@ -113,7 +118,7 @@ def _trunk(hp: keras_tuner.HyperParameters, windows: list[int], widths: list[int
         "stages": ", ".join(texts),
         "stem": "whitening" if stem == "whitening" else "none",
         "normalization": normalization,
-        "activation": activation,
+        "activation": next(filter(None, activations), None),
         "head": head,
         "convolution_bias": normalization != "batch_no_scale",
         "initializer": initializer,

@@ -86,7 +86,10 @@ def test_the_size_of_the_images_may_be_given():
 
 @pytest.mark.parametrize(
     "values",
-    [{"normalization": "batch"}, {"hidden": "512", "hidden_normalization": "none", "hidden_activation": "relu"}],
+    [
+        {"normalization": "batch"},
+        {"hidden_layers": True, "hidden": "512", "hidden_normalization": "none", "hidden_activation": "relu"},
+    ],
 )
 def test_factors_of_a_normalisation_and_biases_have_a_lower_rate(values):
     space = BuiltInSpace("cifar10")

@@ -44,30 +44,36 @@ REPORTS = {
     "initializer": "uniform",
     "pool_place": "end",
 }
-LENET = REPORTS | {"poolings": "2 2", "kernel_size": 5, "padding": "valid", "hidden": "120 84"}
+LENET = REPORTS | {"poolings": "2 2", "kernel_size": 5, "padding": "valid", "hidden_layers": True, "hidden": "120 84"}
 LENET |= {"width_1": 6, "depth_1": 1, "width_2": 16, "depth_2": 1}
 COOLNET = LENET | {"normalization": "none", "activation": "none"}
 CIFARNET = REPORTS | {"poolings": "2 2 2 4", "widen": True, "width_2": 128, "depth_2": 3, "depth_3": 1}
-TINY_LEAKY = REPORTS | {"poolings": "2 2 2 2", "activation": "leaky_relu", "pool_place": "inside", "hidden": "512"}
+TINY_LEAKY = REPORTS | {"poolings": "2 2 2 2", "activation": "leaky_relu", "pool_place": "inside"}
+TINY_LEAKY |= {"hidden_layers": True, "hidden": "512"}
 TINY_LEAKY |= {"width_2": 128, "width_4": 512, "hidden_activation": "leaky_relu"}
 TINY_LEAKY |= {f"depth_{number}": 1 for number in (1, 2, 3, 4)}
 RESBLOCKS = REPORTS | {"poolings": "2 2 2 2", "stem": "wide", "blocks": "residual", "valid_end": True}
-RESBLOCKS |= {"width_1": 10, "width_2": 100, "width_4": 512, "hidden": "512 500 500 100 100 100"}
+RESBLOCKS |= {"width_1": 10, "width_2": 100, "width_4": 512, "hidden_layers": True, "hidden": "512 500 500 100 100 100"}
 RESBLOCKS |= {f"depth_{number}": 4 for number in (1, 2, 3)}
 POINTS = [
     ("lazynet", {}, NO_TRUNK),
     *(
-        ("boringnet", {"activation": kind}, NO_TRUNK | {"hidden": "120 84", "hidden_activation": kind})
+        (
+            "boringnet",
+            {"activation": kind},
+            NO_TRUNK | {"hidden_layers": True, "hidden": "120 84", "hidden_activation": kind},
+        )
         for kind in ("none", "relu", "leaky_relu")
     ),
     ("coolnet_v7", {}, COOLNET),
     ("coolnet_v10", {}, COOLNET | {"hidden_activation": "leaky_relu"}),
     ("lenet_bn", {}, LENET | {"hidden_normalization": "batch"}),
-    ("scratch_mlp", {}, NO_TRUNK | {"hidden": "100", "linear_initializer": "normal"}),
+    ("scratch_mlp", {}, NO_TRUNK | {"hidden_layers": True, "hidden": "100", "linear_initializer": "normal"}),
     (
         "scratch_mlp",  # the report's CIFAR-10 row
         {"initial_stddev": 1.0, "l2": 0.005},
-        NO_TRUNK | {"hidden": "100", "linear_initializer": "normal", "initial_stddev": 1.0, "l2": 0.005},
+        NO_TRUNK
+        | {"hidden_layers": True, "hidden": "100", "linear_initializer": "normal", "initial_stddev": 1.0, "l2": 0.005},
     ),
     ("cifarnet", {}, CIFARNET),
     ("resblocks", {}, RESBLOCKS),
@@ -147,7 +153,9 @@ def test_images_decide_how_often_they_are_pooled(side, first, last, count):
 def test_stages_that_no_choice_has_are_not_declared():
     hp = keras_tuner.HyperParameters()
     choose_network(hp, 8)
-    assert {one.name for one in hp.space if one.name.startswith("width")} == {"width_1", "width_2", "width_3"}
+    assert {one.name for one in hp.space if one.name.startswith("width")} == {
+        f"width_{number}" for number in (1, 2, 3, 4)
+    }
 
 
 def samples(count):
@@ -180,3 +188,15 @@ def test_twenty_samples_build_as_computed(precision):
             flops = flops_per_image(model)
         computed = block_shapes((32, 32, 3), 10, options)
         assert (computed.weights, computed.flops) == (weights, flops)
+
+
+def test_chief_and_workers_see_the_same_networks():
+    hp = networks()
+    sent = keras_tuner.HyperParameters.from_proto(hp.to_proto())
+    assert [one.name for one in sent.space] == [one.name for one in hp.space]
+    assert choose_network(sent) == choose_network(hp)
+    assert len(sent.space) == len(hp.space)
+    for sample in (hp, sent):
+        sample.values |= {"hidden_layers": True, "hidden": "512", "hidden_normalization": "batch"}
+        sample.values |= {"hidden_activation": "silu"}
+    assert choose_network(sent) == choose_network(hp)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasnets.errors import InputError
-from kerasnets.models.options import FILE, file_path, is_file
+from kerasnets.models.options import FILE, check_options, file_path, is_file
 from kerasnets.training.config import PLACE_FIELDS, TrainConfig, check_keys, load_config
 from pipelines.dataset_names import split_kind, whole_path
 
@@ -233,9 +233,10 @@ def recipe(dataset: str, arch: str = "best", **overrides: Any) -> TrainConfig:
     if str(arch).startswith(SEARCH):
         settings = _found_by(arch.removeprefix(SEARCH), dataset, overrides.get("image_size"))
     elif is_file(arch):
-        from kerasnets.models.file_network import file_settings  # imports keras, as the file itself will
-
         arch = resolve_arch(dataset, arch)
+        check_options(arch, {})  # that the file exists, before keras is imported, as the file itself will
+        from kerasnets.models.file_network import file_settings
+
         settings = own_network(dataset) | file_settings(file_path(arch))
         check_keys(settings)
     else:

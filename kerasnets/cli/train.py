@@ -14,6 +14,7 @@ from kerasnets.cli.quiet import import_tensorflow
 from kerasnets.cli.read_source import read_source
 from kerasnets.errors import InputError
 from kerasnets.models import MODEL_FACTS, check_options
+from kerasnets.models.options import is_file
 from kerasnets.recipes import recipe, resolve_arch
 from kerasnets.runs.folder import check_output
 from kerasnets.training.config import TrainConfig, config_from_dict, config_to_yaml
@@ -95,6 +96,9 @@ def read_config(argv: list[str]) -> tuple[TrainConfig, jsonargparse.Namespace]:
     # Data set and network decide on the recipe, whose values are the defaults of all other flags.
     example = recipe(EXAMPLE_DATASET).replace(arch="best")
     first = parse(_parser(example), [word for word in argv if word not in ("-h", "--help")])
+    if is_file(first.arch):
+        check_options(first.arch, {})
+        import_tensorflow()  # which the file will do, and less quietly
     defaults = recipe(first.word or first.dataset or EXAMPLE_DATASET, first.arch)
     options = parse(_parser(defaults), argv)
     values = {field.name: options[field.name] for field in dataclasses.fields(TrainConfig)}

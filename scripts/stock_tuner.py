@@ -3,7 +3,8 @@
 
 Keras-tuner's own tuner class with its own loop over trials, all in one process; plain Keras `fit`. What is ours is what
 must be the same: the space, the networks, the images with their augmentation, the losses, update rules and rates.
-Departures: images are of full size from the first epoch on, and no number of failed trials ends the search.
+Departures: images are of full size from the first epoch on, and no number of failed trials ends the search. Where
+keras-tuner would fail at once (see `mend`) it is helped.
 
 It runs until it is stopped. What has become of each trial, keras-tuner writes into PROJECT/trial_*/trial.json; a
 trial's score there is the validation accuracy of its best epoch.
@@ -74,7 +75,7 @@ class Model(keras_tuner.HyperModel):
 
     def __init__(self, space: Space, source: ImageSource, options: argparse.Namespace):
         super().__init__()
-        self.space, self.source, self.options = space, source, options
+        self.space, self.source, self.options, self.known = space, source, options, False
         self.mean, self.std = source.channel_statistics("train")
         self.precision, _ = choose_precision("auto")
         validation = source.splits["validation"]
@@ -82,7 +83,9 @@ class Model(keras_tuner.HyperModel):
         self.validation = images.map(lambda batch, labels: (normalize(batch, self.mean, self.std), labels)).prefetch(2)
 
     def build(self, hp):
-        """A compiled network."""
+        """A compiled network; None while a tuner is made, which would look for what it is told anyway."""
+        if not self.known:
+            return None
         config = self._config(hp)
         shape, classes = self.source.image_shape, self.source.num_classes
         model = build_model(
@@ -153,13 +156,27 @@ def make_tuner(options: argparse.Namespace, model: Model) -> keras_tuner.Tuner:
     }
     trials = options.trials or MANY
     if options.tuner == "hyperband":
-        return keras_tuner.Hyperband(max_epochs=options.epochs, factor=3, hyperband_iterations=MANY, **common)
-    kind = {"random": keras_tuner.RandomSearch, "bayesian": keras_tuner.BayesianOptimization}[options.tuner]
-    return kind(max_trials=trials, **common)
+        tuner = keras_tuner.Hyperband(max_epochs=options.epochs, factor=3, hyperband_iterations=MANY, **common)
+    else:
+        kind = {"random": keras_tuner.RandomSearch, "bayesian": keras_tuner.BayesianOptimization}[options.tuner]
+        tuner = kind(max_trials=trials, **common)
+    model.known = True
+    return tuner
 
 
-def provide_tensorboard() -> None:
+def keep_active_values(hp: keras_tuner.HyperParameters) -> None:
+    """What `HyperParameters.ensure_active_values` means: it drops a value whose name is inactive in another scope."""
+    for one in hp.space:
+        if hp.is_active(one) and one.name not in hp.values:
+            hp.values[one.name] = one.random_sample()
+    for one in hp.space:
+        if not hp.is_active(one.name):
+            hp.values.pop(one.name, None)
+
+
+def mend() -> None:
     """Keras-tuner imports tensorboard whether it is used or not, and TensorFlow does not bring it any more."""
+    keras_tuner.HyperParameters.ensure_active_values = keep_active_values
     if importlib.util.find_spec("tensorboard") is None:
         for name in ("tensorboard", "tensorboard.plugins", "tensorboard.plugins.hparams"):
             sys.modules[name] = types.ModuleType(name)
@@ -178,7 +195,7 @@ def main() -> None:
     parser.add_argument("--limit-train", type=int)
     parser.add_argument("--trials", type=int, help="random and bayesian only: hyperband goes on until it is stopped")
     options = parser.parse_args()
-    provide_tensorboard()
+    mend()
     source = load_source(options.dataset, options.data_dir)
     if options.limit_train:
         source = limit_train(source, options.limit_train)

@@ -43,6 +43,8 @@ class SearchConfig:
         limit_train: Use only this many training images in the trials, the same share of every class.
         max_weights: Reject networks with more trainable weights.
         max_flops: Reject networks that need more operations for an image's forward pass.
+        max_cost: Reject choices whose training takes more than so many times the operations that the space's defaults
+            take; without it 4 for the space that comes with kerasnets, and no limit for one of your own.
         precision: Number format of the layers; auto takes bfloat16 where this machine gains by it.
         data_dir: Folder that holds the data set; without it the usual places are searched.
         image_size: Height and width that all images are brought to; without it the data set's own, and 64 for image
@@ -73,6 +75,7 @@ class SearchConfig:
     limit_train: int | None = None
     max_weights: int | None = None
     max_flops: int | None = None
+    max_cost: float | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     data_dir: str | None = None
     image_size: int | None = None
@@ -110,6 +113,11 @@ class SearchConfig:
                 "trial_time goes with objective accuracy_at_seconds, and that needs it. Received: "
                 f"{self.objective} with trial_time {self.trial_time}. Write --trial-time 60s, or take val_accuracy."
             )
+
+    @property
+    def most_cost(self) -> float | None:
+        """Most cost of training, as a multiple of that of the defaults; None for no limit."""
+        return 4.0 if self.max_cost is None and self.space is None else self.max_cost
 
     @property
     def unit(self) -> str:
@@ -172,6 +180,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "limit_train": (1, 1e12, ""),
     "max_weights": (1, 1e12, ""),
     "max_flops": (1, 1e15, ""),
+    "max_cost": (1, 1e9, "The defaults themselves cost 1."),
     "image_size": (1, 4096, "32 and 64 are usual."),
     "channels": (1, 3, "1 is grey, 3 is colour."),
     "max_bad": (0, 1, "0.01 allows one file in a hundred."),
@@ -179,7 +188,9 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "workers": (0, 1024, "0 is for a chief that trains nothing itself."),
     "nice": (0, 19, "19 gives way most."),
 }
-_OPTIONAL = ("trials", "limit_train", "max_weights", "max_flops", "image_size", "channels", "cache_bytes")
+_OPTIONAL = (
+    "trials", "limit_train", "max_weights", "max_flops", "max_cost", "image_size", "channels", "cache_bytes",
+)  # fmt: skip
 
 
 def _check_number(name: str, value: Any, low: float, high: float, remedy: str) -> None:

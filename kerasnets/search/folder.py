@@ -45,6 +45,10 @@ class SearchFolder:
         """Folder of the winner's runs on all training images."""
         return self.path / "final"
 
+    def space(self, config: SearchConfig) -> Path:
+        """Copy of the user's own space."""
+        return self.path / f"space{Path(config.space).suffix}"
+
     def run(self, first_trial: str) -> Path:
         """Run folder of a choice, named after its first trial."""
         return self.path / "trials" / first_trial
@@ -100,7 +104,7 @@ class SearchFolder:
             self._compare(before, json.loads(json.dumps(identity)))
         else:
             if config.space is not None:
-                shutil.copyfile(config.space, self.path / f"space{Path(config.space).suffix}")
+                shutil.copyfile(config.space, self.space(config))
             write_json_atomic(self.path / "identity.json", identity)
         write_text_atomic(self.path / "search.yaml", config.to_yaml())
 

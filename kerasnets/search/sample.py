@@ -10,6 +10,9 @@ from kerasnets.errors import InputError
 from kerasnets.models.block_shapes import block_shapes
 from kerasnets.training.config import TrainConfig
 
+# About a millisecond on two cores.
+_STEP_FLOPS = 1e8
+
 
 class RejectedSample(Exception):
     """Why a sample is not trained, in a few words that are the same for all samples of one kind."""
@@ -22,10 +25,28 @@ class SampleFacts:
     Attributes:
         weights: Trainable weights.
         flops: Operations of one image's forward pass.
+        muon_flops: Operations of one step of muon, if that is chosen, beside those of the gradient.
     """
 
     weights: int
     flops: int
+    muon_flops: int = 0
+
+
+def training_flops(config: TrainConfig, facts: SampleFacts) -> float:
+    """Estimates the operations of training on one image, by which samples are compared.
+
+    Forward and backward pass are three forward ones. A step as such costs time too, most of all with small batches:
+    as much as 1e8 operations, and with muon the orthogonalised updates.
+    """
+    step = _STEP_FLOPS + (facts.muon_flops if config.optimizer == "muon" else 0)
+    return 3.0 * facts.flops + step / config.batch_size
+
+
+def orthogonalization_flops(rows: int, columns: int) -> int:
+    """Operations of `kerasnets.training.muon.orthogonalize` on a matrix of this shape."""
+    short, long = sorted((rows, columns))
+    return 4 * short**2 * long + 22 * short**3
 
 
 def check_sample(
@@ -82,7 +103,9 @@ def _check_blocks(config: TrainConfig, image_shape: tuple[int, int, int], num_cl
         smaller = block_shapes((int(size), int(size), image_shape[2]), num_classes, config.arch_options)
         if smaller.layers != full.layers:
             raise RejectedSample("smaller images first, but weights or windows of the network depend on the size")
-    return SampleFacts(weights=full.weights, flops=full.flops)
+    kernels = [layer[1:4] for layer in full.layers if layer[0] == "convolution"]
+    muon = sum(orthogonalization_flops(size * size * channels, filters) for size, channels, filters in kernels)
+    return SampleFacts(weights=full.weights, flops=full.flops, muon_flops=muon)
 
 
 # A space that varies the training alone has one network, and building takes a second.
@@ -96,6 +119,10 @@ def _built(arch: str, options: str, image_shape: tuple[int, int, int], num_class
     with tf.Graph().as_default() if arch in MODEL_NAMES else contextlib.nullcontext():
         model = build_model(arch, image_shape, num_classes, **json.loads(options))
         output_kind(model)
+        weights = model.trainable_weights
+        kernels = [weight.shape for weight in weights if len(weight.shape) == 4]
         return SampleFacts(
-            weights=sum(math.prod(weight.shape) for weight in model.trainable_weights), flops=flops_per_image(model)
+            weights=sum(math.prod(weight.shape) for weight in weights),
+            flops=flops_per_image(model),
+            muon_flops=sum(orthogonalization_flops(math.prod(kernel[:-1]), kernel[-1]) for kernel in kernels),
         )

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from kerasnets.search.live_table import Display, Silent
 from kerasnets.search.oracle import SearchOracle, make_oracle
 from kerasnets.search.report import write_search_report
 from kerasnets.search.results import ranking, read_records, write_trials_csv
+from kerasnets.search.sample import RejectedSample, SampleFacts, check_sample, training_flops
+from kerasnets.search.samples import default_values
 from kerasnets.search.slots import Slots, trial_config
-from kerasnets.search.space import RejectedSample, Space, check_sample, hyperparameters, load_space
+from kerasnets.search.space import Space, hyperparameters, load_space
 from kerasnets.search.trial import TrialRecord
 from kerasnets.search.trial_process import TrialServer
 from kerasnets.studies.ledger import Ledger
@@ -96,6 +99,7 @@ def run_search(
     folder = SearchFolder(config.folder)
     with folder.alone():
         folder.claim(config, space.describe())
+        space = _kept(space, config, folder)
         with StopSignals() as signals, _served(config, folder) as server:
             search = _Search(config, folder, space, server, display, signals, command)
             with _chief(search, chief_address) as chief:
@@ -122,6 +126,7 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
     space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
     folder = SearchFolder(config.folder)
     folder.check(config, space.describe())
+    space = _kept(space, config, folder)
     worker = f"{socket.gethostname()}-{os.getpid()}"
     with StopSignals() as signals, _served(config, folder) as server:
         display.begin(config.folder.name, config.unit, None, None)
@@ -160,6 +165,13 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
     if slots.trouble:
         display.message(slots.trouble)
     return int(bool(slots.trouble))
+
+
+def _kept(space: Space, config: SearchConfig, folder: SearchFolder) -> Space:
+    """The user's own space as it was when the search began: its networks are built from there, now and later."""
+    if config.space is None:
+        return space
+    return load_space(str(folder.space(config).absolute()), config.dataset, config.arch, image_size=config.image_size)
 
 
 @contextlib.contextmanager
@@ -256,16 +268,27 @@ class _Search:
     def _reject(self, values: dict[str, Any]) -> str | None:
         """Why a choice is not tried, None if it is."""
         try:
-            check_sample(
-                self._config_of(values),
-                self.server.image_shape,
-                self.server.num_classes,
-                max_weights=self.config.max_weights,
-                max_flops=self.config.max_flops,
-            )
+            config = self._config_of(values)
+            facts = self._check(config, self.config.max_weights, self.config.max_flops)
         except (RejectedSample, InputError) as reason:
             return str(reason)
+        most = self.config.most_cost
+        if most is not None and training_flops(config, facts) > most * self._usual_cost():
+            return f"training costs over {most:g} times as much as with the defaults"
         return None
+
+    def _check(self, config: TrainConfig, max_weights: int | None, max_flops: int | None) -> SampleFacts:
+        shape, classes = self.server.image_shape, self.server.num_classes
+        return check_sample(config, shape, classes, max_weights=max_weights, max_flops=max_flops)
+
+    @cache  # noqa: B019 - one search a process
+    def _usual_cost(self) -> float:
+        """What training on one image costs with the defaults of the space; endless if these cannot be trained."""
+        try:
+            config = self._config_of(default_values(self.hyperparameters.space))
+            return training_flops(config, self._check(config, None, None))
+        except (RejectedSample, InputError):
+            return float("inf")
 
     def run(self, chief: "Chief | None") -> SearchSummary:
         """Searches until there are no more trials or no more time, then trains the winner."""

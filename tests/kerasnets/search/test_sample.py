@@ -1,10 +1,18 @@
 """What is rejected before it is trained, and why."""
 
 import pytest
+import tensorflow as tf
 
 from kerasnets.models import build_model, flops_per_image
-from kerasnets.search.sample import RejectedSample, SampleFacts, check_sample
+from kerasnets.search.sample import (
+    RejectedSample,
+    SampleFacts,
+    check_sample,
+    orthogonalization_flops,
+    training_flops,
+)
 from kerasnets.training.config import TrainConfig
+from kerasnets.training.muon import orthogonalize
 
 SHAPE = (16, 16, 3)
 
@@ -17,12 +25,40 @@ def config(stages="8 max2, 8 max2", **changes):
 def test_facts_of_blocks_and_of_another_network():
     model = build_model("lenet_bn", SHAPE, 3)
     assert check_sample(config(arch="lenet_bn", arch_options={}), SHAPE, 3) == SampleFacts(
-        weights=sum(weight.numpy().size for weight in model.trainable_weights), flops=flops_per_image(model)
+        weights=sum(weight.numpy().size for weight in model.trainable_weights),
+        flops=flops_per_image(model),
+        muon_flops=(4 * 6**2 * 75 + 22 * 6**3) + (4 * 16**2 * 150 + 22 * 16**3),
     )
     # 9 * 3 * 8 + 8 + 16, 9 * 8 * 8 + 8 + 16, 8 * 3
     assert check_sample(config(), SHAPE, 3) == SampleFacts(
-        weights=240 + 600 + 24, flops=2 * (216 * 256 + 576 * 64 + 24)
+        weights=240 + 600 + 24,
+        flops=2 * (216 * 256 + 576 * 64 + 24),
+        muon_flops=(4 * 8**2 * 27 + 22 * 8**3) + (4 * 8**2 * 72 + 22 * 8**3),
     )
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(27, 8), (8, 27), (4, 4)])
+def test_the_operations_of_an_orthogonalised_update_are_those_of_its_products(rows, columns, monkeypatch):
+    counted = []
+    real = tf.matmul
+
+    def count(first, second, **options):
+        result = real(first, second, **options)
+        inner = first.shape[0] if options.get("transpose_a") else first.shape[1]
+        counted.append(2 * inner * result.shape[0] * result.shape[1])
+        return result
+
+    monkeypatch.setattr(tf, "matmul", count)
+    orthogonalize(tf.random.stateless_normal((rows, columns), (0, 0)))
+    assert sum(counted) == orthogonalization_flops(rows, columns)
+
+
+def test_small_batches_and_muon_on_wide_networks_cost_more():
+    facts = SampleFacts(weights=1, flops=1_000_000, muon_flops=10**10)
+    small, large = config(batch_size=10), config(batch_size=1000)
+    assert training_flops(small, facts) == 3_000_000 + 10_000_000
+    assert training_flops(large, facts) == 3_000_000 + 100_000
+    assert training_flops(small.replace(optimizer="muon"), facts) == 3_000_000 + 10_000_000 + 10**9
 
 
 def test_limits():

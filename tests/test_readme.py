@@ -33,6 +33,9 @@ def test_a_command_of_the_readme_is_understood(line, tmp_path, monkeypatch):
     """Its flags are read as the command reads them; nothing is loaded or trained."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("dataset: digits\n")
+    found = tmp_path / "searches" / "digits-hyperband-s0"
+    found.mkdir(parents=True)
+    (found / "best.yaml").write_text("dataset: digits\narch: blocks\nepochs: 9\n")
     verb, *words = shlex.split(line.partition(" > ")[0])
     module = importlib.import_module(f"kerasnets.cli.{verb}")
     if verb in WITH_VERBS:

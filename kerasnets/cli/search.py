@@ -47,18 +47,20 @@ def _run(argv: list[str]) -> int:
     if options.chief and options.worker:
         raise InputError("A process is a chief or a worker. Received: --chief and --worker. Leave one of them out.")
     _check_data(config)
+    from kerasnets.search.early_server import EarlyServer
     from kerasnets.search.live_table import LiveTable
 
+    server = EarlyServer(config)
     import_tensorflow()
     with results_on_stdout(options.json) as print_json:
         if options.worker:
             from kerasnets.search.search import run_worker
 
-            return run_worker(config, options.worker, display=LiveTable())
+            return run_worker(config, options.worker, display=LiveTable(), server=server)
         from kerasnets.search.search import run_search
 
         command = shlex.join([COMMAND, *argv])
-        summary = run_search(config, chief_address=options.chief, display=LiveTable(), command=command)
+        summary = run_search(config, chief_address=options.chief, display=LiveTable(), command=command, server=server)
         print_json(_to_json(summary))
     if summary.exit_code == 128 + signal.SIGHUP:
         return summary.exit_code  # the terminal is gone, and nobody reads

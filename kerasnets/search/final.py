@@ -16,7 +16,7 @@ from kerasnets.studies.results import CellResult
 from kerasnets.training.config import TrainConfig, config_from_dict
 
 # Starting a process, reading the data, compiling and evaluating, beside the training itself.
-_SECONDS_BESIDE = 20.0
+_SECONDS_BESIDE = 10.0
 # Where the time is short, the search and the final training share it alike.
 _MOST_OF_THE_TIME = 0.5
 

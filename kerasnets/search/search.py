@@ -14,6 +14,7 @@ from kerasnets.errors import InputError
 from kerasnets.runs.files import write_json_atomic
 from kerasnets.search.best import write_best
 from kerasnets.search.config import SearchConfig
+from kerasnets.search.early_server import EarlyServer
 from kerasnets.search.final import final_cells, final_config, final_seconds, reserve, test_result
 from kerasnets.search.folder import Clock, SearchFolder
 from kerasnets.search.live_table import Display, Silent
@@ -22,7 +23,8 @@ from kerasnets.search.report import write_search_report
 from kerasnets.search.results import ranking, read_records, write_trials_csv
 from kerasnets.search.sample import RejectedSample, SampleFacts, check_sample, training_flops
 from kerasnets.search.samples import default_values
-from kerasnets.search.slots import Slots, trial_config
+from kerasnets.search.settings import trial_config
+from kerasnets.search.slots import Slots
 from kerasnets.search.space import Space, hyperparameters, load_space
 from kerasnets.search.trial import TrialRecord
 from kerasnets.search.trial_process import TrialServer
@@ -77,6 +79,7 @@ def run_search(
     chief_address: str | None = None,
     display: Display | None = None,
     command: str = "",
+    server: EarlyServer | None = None,
 ) -> SearchSummary:
     """Searches, or goes on with a search, then trains the winner on all training images and tests it once.
 
@@ -88,6 +91,7 @@ def run_search(
         chief_address: ``HOST:PORT`` on which workers of other machines may ask for trials.
         display: Told what happens; silent by default.
         command: The command line that gives the same search, for its page.
+        server: One that was started for this search; it is closed at the end.
 
     Raises:
         InputError: A setting is wrong, the folder holds another search, or another process leads it.
@@ -95,24 +99,28 @@ def run_search(
         OSError: The folder cannot be written.
     """
     display = display or Silent()
+    server = server or EarlyServer(config)
     space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
     folder = SearchFolder(config.folder)
     with folder.alone():
         folder.claim(config, space.describe())
         space = _kept(space, config, folder)
-        with StopSignals() as signals, _served(config, folder) as server:
-            search = _Search(config, folder, space, server, display, signals, command)
+        with StopSignals() as signals, _served(config, folder, server) as served:
+            search = _Search(config, folder, space, served, display, signals, command)
             with _chief(search, chief_address) as chief:
                 return search.run(chief)
 
 
-def run_worker(config: SearchConfig, address: str, *, display: Display | None = None) -> int:
+def run_worker(
+    config: SearchConfig, address: str, *, display: Display | None = None, server: EarlyServer | None = None
+) -> int:
     """Works on a search that a chief leads, until that has no more trials.
 
     Args:
         config: The search as the chief has it; its folder must be the chief's, seen from here.
         address: ``HOST:PORT`` of the chief.
         display: Told what happens; silent by default.
+        server: One that was started for this search; it is closed at the end.
 
     Returns:
         0 when the search has ended, 1 after trouble, 128 and the signal's number after a signal.
@@ -123,12 +131,13 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
     from kerasnets.search.client import ChiefClient, ChiefGone, read_identity
 
     display = display or Silent()
+    server = server or EarlyServer(config)
     space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
     folder = SearchFolder(config.folder)
     folder.check(config, space.describe())
     space = _kept(space, config, folder)
     worker = f"{socket.gethostname()}-{os.getpid()}"
-    with StopSignals() as signals, _served(config, folder) as server:
+    with StopSignals() as signals, _served(config, folder, server) as served:
         display.begin(config.folder.name, config.unit, None, None)
         names = [f"{worker}-{number}" for number in range(max(1, config.workers))]
 
@@ -141,9 +150,9 @@ def run_worker(config: SearchConfig, address: str, *, display: Display | None = 
             config,
             folder,
             space=space,
-            hyperparameters=hyperparameters(space, server.image_shape, server.num_classes),
+            hyperparameters=hyperparameters(space, served.image_shape, served.num_classes),
             oracle=client,
-            server=server,
+            server=served,
             names=names,
             display=display,
             clock=Clock(folder.path / f"clock-{worker}.json"),
@@ -175,9 +184,9 @@ def _kept(space: Space, config: SearchConfig, folder: SearchFolder) -> Space:
 
 
 @contextlib.contextmanager
-def _served(config: SearchConfig, folder: SearchFolder):
+def _served(config: SearchConfig, folder: SearchFolder, early: EarlyServer):
     """The server of the trials' processes, which has read the data; these must be the images of the search."""
-    server = TrialServer(trial_config(config, {"arch": "lazynet"}), nice=config.nice)
+    server = early.wait()
     try:
         folder.check_data(server.data)
         yield server

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kerasnets.errors import InputError
-from kerasnets.models.options import check_options
 from kerasnets.runs.run import Run
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.folder import Clock, SearchFolder
 from kerasnets.search.live_table import Display, RunningTrial
 from kerasnets.search.objective import WORST, score
 from kerasnets.search.rungs import Rung, active_values, rung
+from kerasnets.search.settings import trial_config
 from kerasnets.search.trial import COMPLETED, DIVERGED, FAILED, TrialRecord
 from kerasnets.studies.ledger import Ledger
 from kerasnets.training.config import TrainConfig
@@ -26,16 +26,8 @@ if TYPE_CHECKING:
     from kerasnets.search.space import Space
     from kerasnets.search.trial_process import TrialProcess, TrialServer
 
-# What the search sets itself, and no space may.
-FIXED = (
-    "dataset", "data_dir", "output", "seed", "epochs", "max_time", "validation", "limit_train", "precision", "threads",
-    "image_size", "resize", "channels", "max_bad", "cache_bytes", "early_stopping", "test_curve", "devices",
-    "checkpoint_seconds",
-)  # fmt: skip
 # A trial that crashes is tried once more.
 _ATTEMPTS = 2
-# With a time instead of epochs, a trial has as many epochs as fit.
-_MOST_EPOCHS = 1000
 _IDLE_SECONDS = 1.0
 _IN_USE_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 5.0
@@ -59,47 +51,6 @@ class Oracle(Protocol):
 
     def get_trial(self, trial_id: str) -> Any:
         """Returns a trial by its number."""
-
-
-def trial_config(config: SearchConfig, settings: dict[str, Any], threads: int = 0) -> TrainConfig:
-    """Returns the whole run of a choice, of which a trial may be the first part.
-
-    Args:
-        config: The search.
-        settings: What the space has chosen.
-        threads: Processor threads of the run.
-
-    Raises:
-        InputError: The space sets what the search itself decides, or a setting is out of its range.
-    """
-    for name in settings:
-        if name in FIXED:
-            raise InputError(
-                f"A space must leave {name} to the search. Received: {name}: {settings[name]!r}. Take it out of the "
-                "space; flags of kerasnets-search set it where it can be set."
-            )
-    in_seconds = config.unit == "seconds"
-    whole = TrainConfig(
-        **{
-            "dataset": config.dataset,
-            "data_dir": config.data_dir,
-            "seed": config.seed,
-            "epochs": _MOST_EPOCHS if in_seconds else config.epochs,
-            "max_time": config.trial_time,
-            "validation": config.validation,
-            "limit_train": config.limit_train,
-            "precision": config.precision,
-            "image_size": config.image_size,
-            "resize": config.resize,
-            "channels": config.channels,
-            "max_bad": config.max_bad,
-            "cache_bytes": config.cache_bytes,
-            "threads": threads,
-        }
-        | settings
-    )
-    # With every option written out, as in its run folder: the same run has the same hash.
-    return whole.replace(arch_options=check_options(whole.arch, whole.arch_options))
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from kerasnets.errors import InputError
 from kerasnets.search import slots as slots_module
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.folder import Clock, SearchFolder
 from kerasnets.search.live_table import Silent
-from kerasnets.search.slots import Slots, trial_config
+from kerasnets.search.slots import Slots
 from kerasnets.studies.ledger import Ledger
 
 FULL, HELD, MISTAKE = 74, 75, 2
@@ -279,9 +278,3 @@ def test_others_are_waited_for(make):
     end = time.monotonic() + 0.2
     slots.run(lambda: False, lambda record: None, lambda: time.monotonic() < end)
     assert time.monotonic() >= end
-
-
-@pytest.mark.parametrize("name", ["epochs", "seed", "validation", "data_dir"])
-def test_a_space_must_not_set_what_the_search_sets(name):
-    with pytest.raises(InputError, match=f"A space must leave {name} to the search"):
-        trial_config(SearchConfig(dataset="digits"), {"arch": "lazynet", name: 1})

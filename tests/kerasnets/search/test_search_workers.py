@@ -60,7 +60,7 @@ class Crew:
         return [json.loads(file.read_text()) for file in sorted((self.folder / "results").glob("*.json"))]
 
     def ongoing(self) -> dict[str, str]:
-        return json.loads((self.folder / "oracle.json").read_text())["ongoing_trials"]
+        return json.loads((self.folder / "oracle.json").read_text())["oracle"]["ongoing_trials"]
 
     def wait_for(self, condition, seconds: float = 120.0) -> None:
         end = time.monotonic() + seconds
@@ -99,7 +99,7 @@ def test_the_trial_of_a_killed_worker_is_handed_on_and_all_of_them_end(crew):
     assert set(table["status"]) == {"completed"}
     if trial is not None:
         assert str(victim.pid) not in table.set_index("trial").loc[trial, "worker"]
-    assert table["worker"].nunique() == 3
+    assert table["worker"].nunique() >= 2  # the victim may have ended none
     assert json.loads((crew.folder / "summary.json").read_text())["final"]["n"] == 360
 
 

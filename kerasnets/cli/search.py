@@ -54,7 +54,7 @@ def _run(argv: list[str]) -> int:
     import_tensorflow()
     with results_on_stdout(options.json) as print_json:
         if options.worker:
-            from kerasnets.search.search import run_worker
+            from kerasnets.search.worker import run_worker
 
             return run_worker(config, options.worker, display=LiveTable(), server=server)
         from kerasnets.search.search import run_search

@@ -31,11 +31,11 @@ class SearchConfig:
         objective: What the trials are ranked by, always on validation images after the last epoch. accuracy_at_seconds
             gives every trial the same time instead of the same epochs; accuracy_per_flop is the accuracy times
             (FLOPs / 1e8) ** -0.07 (Tan et al. 2019).
-        epochs: Epochs of a whole trial; hyperband begins with fewer.
+        epochs: Epochs of a whole trial, but for accuracy_at_seconds; hyperband begins with fewer.
         trial_time: Time of a whole trial (accuracy_at_seconds).
         factor: How many choices compete for one place in the next round of hyperband.
-        trials: End after this many trials; without it, and without max_time, hyperband ends after one sweep over its
-            brackets and the others after 30.
+        trials: End after this many trials, promoted ones counted again; without it, and without max_time, hyperband
+            ends after one sweep over its brackets and the others after 30.
         max_time: Time for everything, the final training too, such as 30m or 8h; it counts on over Ctrl-C and kills.
         final_seeds: How often the winner is trained on all training images, each time with a seed of its own.
         seed: Decides the trials and their runs.

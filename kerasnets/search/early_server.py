@@ -1,6 +1,8 @@
 """`EarlyServer`: the server of the trials, which reads the data while this process imports TensorFlow itself."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.settings import trial_config
@@ -40,8 +42,17 @@ class EarlyServer:
             raise self._problem
         return self._server
 
-    def close(self) -> None:
-        """Ends the server, if there is one."""
+    @contextlib.contextmanager
+    def ended_after(self) -> Iterator[None]:
+        """Ends the server after what is done with it; after an error nobody waits for it to be ready first."""
+        try:
+            yield
+        except BaseException:
+            threading.Thread(target=self._end, daemon=True).start()
+            raise
+        self._end()
+
+    def _end(self) -> None:
         self._thread.join()
         if self._server is not None:
             self._server.close()

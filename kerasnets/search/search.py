@@ -1,9 +1,8 @@
-"""`run_search` and `run_worker`: from a configuration to a winner, or a share of somebody else's search."""
+"""`run_search`: from a configuration to a winner that is trained again and tested."""
 
 import contextlib
 import os
 import signal
-import socket
 import time
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,9 +22,9 @@ from kerasnets.search.report import write_search_report
 from kerasnets.search.results import ranking, read_records, write_trials_csv
 from kerasnets.search.sample import RejectedSample, SampleFacts, check_sample, training_flops
 from kerasnets.search.samples import default_values
-from kerasnets.search.settings import trial_config
-from kerasnets.search.slots import Slots
-from kerasnets.search.space import Space, hyperparameters, load_space
+from kerasnets.search.settings import space_of, trial_config
+from kerasnets.search.slots import Slots, threads_of_each
+from kerasnets.search.space import Space, hyperparameters
 from kerasnets.search.trial import TrialRecord
 from kerasnets.search.trial_process import TrialServer
 from kerasnets.studies.ledger import Ledger
@@ -35,7 +34,6 @@ from kerasnets.studies.stop_signals import StopSignals
 from kerasnets.training.config import TrainConfig, parse_seconds
 from kerasnets.training.environment import processor_name
 from kerasnets.training.progress import format_seconds
-from pipelines.cores import usable_cores
 from pipelines.sources import find_source
 
 if TYPE_CHECKING:
@@ -100,98 +98,16 @@ def run_search(
     """
     display = display or Silent()
     server = server or EarlyServer(config)
-    space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
     folder = SearchFolder(config.folder)
-    with folder.alone():
-        folder.claim(config, space.describe())
-        space = _kept(space, config, folder)
-        with StopSignals() as signals, _served(config, folder, server) as served:
+    with server.ended_after(), folder.alone():
+        folder.claim(config, space_of(config).describe())
+        space = space_of(config, folder)
+        with StopSignals() as signals:
+            served = server.wait()
+            folder.check_data(served.data)
             search = _Search(config, folder, space, served, display, signals, command)
             with _chief(search, chief_address) as chief:
                 return search.run(chief)
-
-
-def run_worker(
-    config: SearchConfig, address: str, *, display: Display | None = None, server: EarlyServer | None = None
-) -> int:
-    """Works on a search that a chief leads, until that has no more trials.
-
-    Args:
-        config: The search as the chief has it; its folder must be the chief's, seen from here.
-        address: ``HOST:PORT`` of the chief.
-        display: Told what happens; silent by default.
-        server: One that was started for this search; it is closed at the end.
-
-    Returns:
-        0 when the search has ended, 1 after trouble, 128 and the signal's number after a signal.
-
-    Raises:
-        InputError: The folder is not that of this search, or the chief cannot be reached.
-    """
-    from kerasnets.search.client import ChiefClient, ChiefGone, read_identity
-
-    display = display or Silent()
-    server = server or EarlyServer(config)
-    space = load_space(config.space, config.dataset, config.arch, image_size=config.image_size)
-    folder = SearchFolder(config.folder)
-    folder.check(config, space.describe())
-    space = _kept(space, config, folder)
-    worker = f"{socket.gethostname()}-{os.getpid()}"
-    with StopSignals() as signals, _served(config, folder, server) as served:
-        display.begin(config.folder.name, config.unit, None, None)
-        names = [f"{worker}-{number}" for number in range(max(1, config.workers))]
-
-        def leave(seconds: float) -> None:
-            if signals.received:
-                raise ChiefGone("a signal came while the chief did not answer")
-
-        client = ChiefClient(address, read_identity(folder.path), waiting=leave)
-        slots = Slots(
-            config,
-            folder,
-            space=space,
-            hyperparameters=hyperparameters(space, served.image_shape, served.num_classes),
-            oracle=client,
-            server=served,
-            names=names,
-            display=display,
-            clock=Clock(folder.path / f"clock-{worker}.json"),
-            threads=_threads(len(names)),
-            ledger=Ledger(folder.path / f"ledger-{worker}.jsonl"),
-            remote=True,
-        )
-        try:
-            slots.run(lambda: bool(signals.received), display.ended)
-        except ChiefGone:
-            if not signals.received:
-                raise
-        finally:
-            client.close()
-            display.close()
-        (folder.path / f"clock-{worker}.json").unlink(missing_ok=True)
-    if signals.received:
-        return 128 + signals.received[0]
-    if slots.trouble:
-        display.message(slots.trouble)
-    return int(bool(slots.trouble))
-
-
-def _kept(space: Space, config: SearchConfig, folder: SearchFolder) -> Space:
-    """The user's own space as it was when the search began: its networks are built from there, now and later."""
-    if config.space is None:
-        return space
-    return load_space(str(folder.space(config).absolute()), config.dataset, config.arch, image_size=config.image_size)
-
-
-@contextlib.contextmanager
-def _served(config: SearchConfig, folder: SearchFolder, early: EarlyServer):
-    """The server of the trials' processes, which has read the data; these must be the images of the search."""
-    server = early.wait()
-    try:
-        folder.check_data(server.data)
-        yield server
-    finally:
-        server.close()
 
 
 @contextlib.contextmanager
@@ -219,11 +135,6 @@ def _train_images(config: SearchConfig, server: TrialServer) -> int:
     return sum(count for split, count in server.data["split_sizes"].items() if split != "test")
 
 
-def _threads(workers: int) -> int:
-    """Processor threads of each trial; 0 lets a trial alone choose for itself."""
-    return 0 if workers <= 1 else max(1, usable_cores() // workers)
-
-
 class _Search:
     """One call of `run_search`, in the lock."""
 
@@ -246,6 +157,7 @@ class _Search:
         self._check_space()
         self.oracle = self._make_oracle()
         self.records = {record.trial: record for record in read_records(folder.path, display.message)}
+        self.best = self._find_best()
         self.drawn = time.monotonic()
         self.final: dict[str, Any] | None = None
 
@@ -337,7 +249,7 @@ class _Search:
             names=names,
             display=self.display,
             clock=self.clock,
-            threads=_threads(self.config.workers),
+            threads=threads_of_each(self.config.workers),
             ledger=Ledger(self.folder.ledger),
         )
 
@@ -367,18 +279,16 @@ class _Search:
         return reserve(self.config, self.max_seconds, self._final_seconds())
 
     def _final_seconds(self) -> float:
-        best = self.best
-        return final_seconds(self.config, best, self.train_images, max(1, self.config.workers))
+        return final_seconds(self.config, self.best, self.train_images, max(1, self.config.workers))
 
-    @property
-    def best(self) -> TrialRecord | None:
+    def _find_best(self) -> TrialRecord | None:
         """The winner so far."""
-        ranked = ranking(self.records.values())
-        return ranked[0] if ranked else None
+        return next(iter(ranking(self.records.values())), None)
 
     def _ended(self, record: TrialRecord) -> None:
         before = self.best
         self.records[record.trial] = record
+        self.best = self._find_best()
         self.display.ended(record)
         self._write(page=time.monotonic() - self.drawn > _PAGE_SECONDS, best=self.best != before)
 

@@ -1,11 +1,15 @@
-"""`trial_config`: from what a space has chosen to the whole run of a trial."""
+"""What a search takes its trials' settings from: its space, and `trial_config` for what that has chosen."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasnets.errors import InputError
 from kerasnets.models.options import check_options
 from kerasnets.search.config import SearchConfig
+from kerasnets.search.folder import SearchFolder
 from kerasnets.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from kerasnets.search.space import Space
 
 # What the search sets itself, and no space may.
 FIXED = (
@@ -15,6 +19,25 @@ FIXED = (
 )  # fmt: skip
 # With a time instead of epochs, a trial has as many epochs as fit.
 _MOST_EPOCHS = 1000
+
+
+def space_of(config: SearchConfig, folder: SearchFolder | None = None) -> "Space":
+    """The space of a search.
+
+    Args:
+        config: The search.
+        folder: With it a space of the user's own is read as it was when the search began: its networks are built from
+            there, now and later.
+
+    Raises:
+        InputError: The file is missing or wrong.
+    """
+    from kerasnets.search.space import load_space
+
+    path = config.space
+    if path is not None and folder is not None:
+        path = str(folder.space(config).absolute())
+    return load_space(path, config.dataset, config.arch, image_size=config.image_size)
 
 
 def trial_config(config: SearchConfig, settings: dict[str, Any], threads: int = 0) -> TrainConfig:

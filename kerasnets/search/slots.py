@@ -21,6 +21,7 @@ from kerasnets.training.config import TrainConfig
 from kerasnets.training.run_process import DIVERGED as ENDED_DIVERGED
 from kerasnets.training.run_process import FINISHED, IN_USE, MISTAKE, NO_ROOM, STOPPED
 from kerasnets.training.until import Until
+from pipelines.cores import usable_cores
 
 if TYPE_CHECKING:
     from kerasnets.search.space import Space
@@ -51,6 +52,11 @@ class Oracle(Protocol):
 
     def get_trial(self, trial_id: str) -> Any:
         """Returns a trial by its number."""
+
+
+def threads_of_each(workers: int) -> int:
+    """Processor threads of each of so many trials; 0 lets one alone choose for itself."""
+    return 0 if workers <= 1 else max(1, usable_cores() // workers)
 
 
 @dataclass(eq=False, kw_only=True)

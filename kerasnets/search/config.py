@@ -44,7 +44,7 @@ class SearchConfig:
         max_weights: Reject networks with more trainable weights.
         max_flops: Reject networks that need more operations for an image's forward pass.
         max_cost: Reject choices whose training takes more than so many times the operations that the space's defaults
-            take; without it 4 for the space that comes with kerasnets, and no limit for one of your own.
+            take; without it 2 for the space that comes with kerasnets, and no limit for one of your own.
         precision: Number format of the layers; auto takes bfloat16 where this machine gains by it.
         data_dir: Folder that holds the data set; without it the usual places are searched.
         image_size: Height and width that all images are brought to; without it the data set's own, and 64 for image
@@ -117,7 +117,7 @@ class SearchConfig:
     @property
     def most_cost(self) -> float | None:
         """Most cost of training, as a multiple of that of the defaults; None for no limit."""
-        return 4.0 if self.max_cost is None and self.space is None else self.max_cost
+        return 2.0 if self.max_cost is None and self.space is None else self.max_cost
 
     @property
     def unit(self) -> str:

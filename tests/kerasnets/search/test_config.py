@@ -69,3 +69,9 @@ def test_a_wrong_setting_is_refused(field, value, words):
 def test_a_trial_time_goes_with_its_objective(values):
     with pytest.raises(InputError, match=re.escape("trial_time goes with objective accuracy_at_seconds")):
         SearchConfig(dataset="digits", **values)
+
+
+def test_only_the_built_in_space_has_a_limit_of_cost_by_itself():
+    assert SearchConfig(dataset="digits").most_cost == 2.0
+    assert SearchConfig(dataset="digits", space="mine.yaml").most_cost is None
+    assert SearchConfig(dataset="digits", space="mine.yaml", max_cost=3.0).most_cost == 3.0

@@ -36,7 +36,7 @@ def connect():
 
     def connect(chief, identity=None, **options):
         identity = chief.oracle.identity if identity is None else identity
-        clients.append(ChiefClient(str(chief.address), identity, **{"patience_seconds": 10} | options))
+        clients.append(ChiefClient(str(chief.address), identity, **{"patience_seconds": 60} | options))
         return clients[-1]
 
     yield connect
@@ -266,14 +266,14 @@ def chief_client(chief):
     import contextlib
 
     host = "[::1]" if ":" in chief.address.host else "127.0.0.1"
-    return contextlib.closing(ChiefClient(f"{host}:{chief.port}", chief.oracle.identity, patience_seconds=5))
+    return contextlib.closing(ChiefClient(f"{host}:{chief.port}", chief.oracle.identity, patience_seconds=60))
 
 
 WORKER = """
 import sys, time
 from kerasnets.search.client import ChiefClient, read_identity
 name, address, folder = sys.argv[1:]
-client = ChiefClient(address, read_identity(folder), patience_seconds=20)
+client = ChiefClient(address, read_identity(folder), patience_seconds=60)
 while (trial := client.create_trial(name)).status != "STOPPED":
     if trial.status == "IDLE":
         time.sleep(0.1)

@@ -30,8 +30,14 @@ def command(path: Path, *flags: str) -> list[str]:
     return [sys.executable, "-c", main, "digits", "--space", "space.yaml", "--nice", "0", *FLAGS, *flags]
 
 
+# A level that is set already would have TensorFlow's own lines shown.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+
+
 def search(path: Path, *flags: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(path, *flags), cwd=path, capture_output=True, text=True, timeout=500, check=False)
+    return subprocess.run(
+        command(path, *flags), cwd=path, env=ENVIRONMENT, capture_output=True, text=True, timeout=500, check=False
+    )
 
 
 def trials(path: Path, name: str = "digits-hyperband-s0") -> pd.DataFrame:

@@ -20,6 +20,8 @@ learning_rate: {min: 0.001, max: 0.1, log: true}
 batch_size: [16, 32]
 """
 FLAGS = ["--epochs", "4", "--factor", "2", "--limit-train", "200", "--final-seeds", "1", "--nice", "0"]
+# A level that is set already would have TensorFlow's own lines shown.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
 MAIN = "import sys; from kerasnets.cli.search import main; sys.exit(main())"
 
 
@@ -38,7 +40,7 @@ class Crew:
     def start(self, name: str, *flags: str) -> subprocess.Popen:
         command = [sys.executable, "-c", MAIN, "digits", "--space", "space.yaml", *FLAGS, *flags]
         with open(self.path / f"{name}.txt", "ab") as output:
-            process = subprocess.Popen(command, cwd=self.path, stdout=output, stderr=output)
+            process = subprocess.Popen(command, cwd=self.path, env=ENVIRONMENT, stdout=output, stderr=output)
         self.processes.append(process)
         return process
 

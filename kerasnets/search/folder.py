@@ -1,6 +1,7 @@
 """`SearchFolder`: the folder of one search, which refuses to be another one's."""
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import time
@@ -168,6 +169,26 @@ class SearchFolder:
                     f"A search goes on with the images that it began with. Received: another {key.replace('_', ' ')} "
                     f"than in {file}. Put the images back, or give the search another --name."
                 )
+
+
+def settled(config: SearchConfig, folder: SearchFolder) -> SearchConfig:
+    """The search with its number format settled, once for all trials, on whatever machine and in whatever call.
+
+    ``auto`` is measured, and a close decision may fall otherwise the next time: scores of trials in two formats could
+    not be compared, nor be the same again.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    file = folder.path / "precision.json"
+    try:
+        precision = str(json.loads(file.read_text(encoding="utf-8"))["precision"])
+    except (OSError, ValueError, KeyError, TypeError):
+        from kerasnets.training.precision import choose_precision
+
+        precision, reason = choose_precision(config.precision)
+        write_json_atomic(file, {"precision": precision, "reason": reason})
+    return dataclasses.replace(config, precision=precision)
 
 
 class Clock:

@@ -15,7 +15,7 @@ from kerasnets.search.best import write_best
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.early_server import EarlyServer
 from kerasnets.search.final import final_cells, final_config, final_seconds, reserve, test_result
-from kerasnets.search.folder import Clock, SearchFolder
+from kerasnets.search.folder import Clock, SearchFolder, settled
 from kerasnets.search.live_table import Display, Silent
 from kerasnets.search.oracle import SearchOracle, make_oracle
 from kerasnets.search.report import write_search_report
@@ -105,7 +105,7 @@ def run_search(
         with StopSignals() as signals:
             served = server.wait()
             folder.check_data(served.data)
-            search = _Search(config, folder, space, served, display, signals, command)
+            search = _Search(settled(config, folder), folder, space, served, display, signals, command)
             with _chief(search, chief_address) as chief:
                 return search.run(chief)
 

@@ -6,7 +6,7 @@ import socket
 from kerasnets.search.client import ChiefClient, ChiefGone, read_identity
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.early_server import EarlyServer
-from kerasnets.search.folder import Clock, SearchFolder
+from kerasnets.search.folder import Clock, SearchFolder, settled
 from kerasnets.search.live_table import Display, Silent
 from kerasnets.search.settings import space_of
 from kerasnets.search.slots import Slots, threads_of_each
@@ -41,6 +41,7 @@ def run_worker(
         space = space_of(config, folder)
         served = server.wait()
         folder.check_data(served.data)
+        config = settled(config, folder)
         display.begin(config.folder.name, config.unit, None, None)
         names = [f"{worker}-{number}" for number in range(max(1, config.workers))]
 

@@ -6,8 +6,9 @@ import pytest
 
 from kerasnets.errors import InputError
 from kerasnets.search.config import SearchConfig
-from kerasnets.search.folder import Clock, SearchFolder
+from kerasnets.search.folder import Clock, SearchFolder, settled
 from kerasnets.search.trial import TrialRecord
+from kerasnets.training import precision
 
 SPACE = {"name": "built-in", "width": {"choices": [8, 16]}}
 DATA = {
@@ -129,3 +130,12 @@ def test_the_age_of_a_search_counts_on(tmp_path):
     assert Clock(clock.path).seconds >= kept
     clock.path.write_text("nonsense")
     assert Clock(clock.path).before == 0
+
+
+def test_the_number_format_is_settled_once(tmp_path, monkeypatch):
+    files, answers = folder(tmp_path), iter(["bfloat16", "float32"])
+    monkeypatch.setattr(precision, "choose_precision", lambda requested: (next(answers), "measured"))
+    assert settled(config(tmp_path), files).precision == "bfloat16"
+    assert settled(config(tmp_path), files).precision == "bfloat16"
+    (files.path / "precision.json").write_text("{")
+    assert settled(config(tmp_path), files).precision == "float32"

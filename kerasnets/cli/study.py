@@ -32,9 +32,12 @@ VERBS = {
     "run": "run what is missing of a study, then report",
     "status": "how far a study is",
     "report": "write the report of a study and print its verdicts",
+    "pack": "put the finished runs of a study into one small file, without their checkpoints",
+    "unpack": "take the runs out of such a file, to report on them or to go on from there",
 }
 NAME_HELP = "Name of an included study, or a YAML file with one of your own (README: Studies)."
 OUTPUT_HELP = "Folder of all studies: cells/ holds the runs, NAME/ the ledger and the report."
+PACK_HELP = "The file; runs that it holds already stay in it."
 # Tables that go epoch by epoch are for the report.
 PRINTED_ROWS = 20
 SCALE_HELP = "Share of the full cost: fewer epochs and images; every number and verdict then says so."
@@ -52,17 +55,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_verb(argv: list[str]) -> int:
     handlers = {"list": _list, "show": _show, "run": _run, "status": _status, "report": _report}
+    handlers |= {"pack": _pack, "unpack": _unpack}
     return run_verb(COMMAND, VERBS, handlers, argv)
 
 
 def _parser(verb: str) -> jsonargparse.ArgumentParser:
-    usage = f"{COMMAND} {verb}{'' if verb == 'list' else ' NAME|FILE.yaml'} [flags]"
+    words = {"list": "", "pack": " NAME|FILE.yaml FILE.zip", "unpack": " FILE.zip"}.get(verb, " NAME|FILE.yaml")
+    usage = f"{COMMAND} {verb}{words} [flags]"
     parser = new_parser(f"{COMMAND} {verb}", usage, f"{VERBS[verb].capitalize()}.")
     parser.add_argument("--json", action="store_true", help="Print the result as one JSON object on stdout.")
     if verb == "list":
         return parser
-    parser.add_argument("name", metavar="NAME|FILE.yaml", type=str, help=NAME_HELP)
     parser.add_argument("--output", metavar="DIR", type=str, default="studies", help=OUTPUT_HELP)
+    if verb == "unpack":
+        parser.add_argument("file", metavar="FILE.zip", type=str, help="What kerasnets-study pack has written.")
+        return parser
+    parser.add_argument("name", metavar="NAME|FILE.yaml", type=str, help=NAME_HELP)
+    if verb == "pack":
+        parser.add_argument("file", metavar="FILE.zip", type=str, help=PACK_HELP)
     parser.add_argument("--seeds", metavar="N", type=int | None, help="Seeds a setting, 0 to N - 1.")
     parser.add_argument("--scale", metavar="X", type=float, default=1.0, help=SCALE_HELP)
     if verb in ("show", "run"):
@@ -294,6 +304,34 @@ def _report(argv: list[str]) -> int:
     return 0
 
 
+def _pack(argv: list[str]) -> int:
+    options = parse(_parser("pack"), argv)
+    from kerasnets.studies.pack import pack_cells
+
+    study, _ = _study_and_cells(options)
+    cells = _all_cells(options, study)
+    with results_on_stdout(options.json) as print_json:
+        packed = pack_cells(cells, options.file)
+        print_json({"file": options.file, "packed": packed, "cells": len(cells)})
+    if not options.json:
+        print(f"{packed} of {len(cells)} runs of {study.name} are in {options.file}.")
+    return 0
+
+
+def _unpack(argv: list[str]) -> int:
+    options = parse(_parser("unpack"), argv)
+    from kerasnets.runs.folder import check_output
+    from kerasnets.studies.pack import unpack_cells
+
+    check_output(options.output)
+    with results_on_stdout(options.json) as print_json:
+        unpacked = unpack_cells(options.file, options.output)
+        print_json(dataclasses.asdict(unpacked))
+    if not options.json:
+        print(f"{len(unpacked.added)} runs were added to {options.output}, {len(unpacked.kept)} were there already.")
+    return 0
+
+
 def _study_and_cells(options: jsonargparse.Namespace) -> tuple[Study, list[Cell]]:
     from kerasnets.studies.cells import make_cells
 
@@ -346,16 +384,24 @@ def _print_cells(results: list[CellResult]) -> None:
         print_table(table if any(table["reason"]) else table.drop(columns="reason"))
 
 
-def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults:
-    """Writes the report on all runs that there are, those of more seeds than were asked for too; none is no report."""
+def _all_cells(options: jsonargparse.Namespace, study: Study) -> list[CellResult]:
+    """What has come of all runs that there are, those of more seeds than were asked for too."""
     from kerasnets.studies.cells import make_cells
+    from kerasnets.studies.study_folder import read_cells, seeds_to_report
+
+    seeds = seeds_to_report(options.output, study, options.scale, options.seeds)
+    return read_cells(options.output, study, make_cells(study, seeds=seeds, scale=options.scale), options.scale)
+
+
+def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults:
+    """Writes the report on all runs that there are; none is no report."""
     from kerasnets.studies.report import write_study_report
-    from kerasnets.studies.study_folder import read_cells, repeat_command, seeds_to_report, study_folder
+    from kerasnets.studies.study_folder import repeat_command, study_folder
     from kerasnets.studies.study_results import study_results
 
     output, scale = options.output, options.scale
-    seeds = seeds_to_report(output, study, scale, options.seeds)
-    cells = read_cells(output, study, make_cells(study, seeds=seeds, scale=scale), scale)
+    cells = _all_cells(options, study)
+    seeds = len({result.cell.seed for result in cells})
     command = repeat_command(options.name, study, output=output, scale=scale, seeds=seeds)
     results = study_results(study, cells, scale=scale, command=command)
     if results.done:

@@ -305,12 +305,12 @@ def _images(first: Point, second: Point, pairs: list[tuple[CellResult, CellResul
     # What such runs predicted is not what the last epoch's accuracy was measured on.
     if any(result.cell.config.validation or result.cell.config.tta != "none" for result in results):
         return None
-    if any(result.predictions is None for result in results):
+    if any(result.answers is None for result in results):
         return None
-    labels = [result.predictions[0] for result in results]
+    labels = [result.answers.labels for result in results]
     if not all(np.array_equal(labels[0], others) for others in labels):
         return None
-    scores = sum(a.correct().astype(np.int64) - b.correct().astype(np.int64) for a, b in pairs)
+    scores = sum(a.answers.correct.astype(np.int64) - b.answers.correct.astype(np.int64) for a, b in pairs)
     return _Images(scores=scores, seeds=len(pairs))
 
 

@@ -10,12 +10,35 @@ import numpy as np
 import pandas as pd
 
 from kerasnets.errors import InputError
+from kerasnets.evaluation.metrics import example_losses
 from kerasnets.runs.run import Run
 from kerasnets.studies.cells import Cell, cell_key, cell_path
 from kerasnets.studies.study import Measure
-from kerasnets.training.config import config_from_dict
+from kerasnets.training.config import TrainConfig, config_from_dict
 
 DONE = ("finished", "diverged")
+# What a packed cell has in place of the predictions, which are thirty times as large.
+ANSWERS_FILE = "answers.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a network said of each test image; one entry an image.
+
+    Attributes:
+        labels: (n,) integers, the true classes.
+        predicted: (n,) integers, the most probable classes.
+        losses: (n,) float32, the loss that the test split was evaluated with, without penalties.
+    """
+
+    labels: np.ndarray
+    predicted: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each is right, (n,) bool."""
+        return self.predicted == self.labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +80,21 @@ class CellResult:
 
     @cached_property
     def predictions(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Labels (n,) and log-probabilities (n, classes) of the test split; None for a run that diverged."""
+        """Labels (n,) and log-probabilities (n, classes) of the test split; None without them, as in packed runs."""
         file = self.path / "predictions.npz"
         if not file.is_file():
             return None
         with np.load(file, allow_pickle=False) as arrays:
             return arrays["labels"], arrays["log_probabilities"]
 
-    def correct(self) -> np.ndarray | None:
-        """For each test image whether the last epoch's network is right, (n,) bool; None for a run that diverged."""
+    @cached_property
+    def answers(self) -> Answers | None:
+        """What the last epoch's network said of the test images; None for a run that diverged."""
         if self.predictions is None:
-            return None
+            return read_answers(self.path / ANSWERS_FILE)
         labels, log_probabilities = self.predictions
-        return log_probabilities.argmax(axis=1) == labels
+        losses = example_losses(log_probabilities, labels, _evaluated_loss(self.cell.config)).astype(np.float32)
+        return Answers(labels=labels, predicted=log_probabilities.argmax(axis=1), losses=losses)
 
     def value(self, measure: Measure, *, guess: bool = True) -> float | None:
         """The number that this cell has for a measure; None if it has none.
@@ -118,11 +143,32 @@ class CellResult:
         return guesses.get(quantity.removeprefix("test_").removeprefix("train_").removeprefix("class_"))
 
     def _class_accuracy(self, name: str) -> float | None:
-        if self.predictions is None or name not in self.data["class_names"]:
+        if self.answers is None or name not in self.data["class_names"]:
             return None
-        labels, log_probabilities = self.predictions
-        of_class = labels == self.data["class_names"].index(name)
-        return float((log_probabilities[of_class].argmax(axis=1) == labels[of_class]).mean())
+        of_class = self.answers.labels == self.data["class_names"].index(name)
+        return float(self.answers.correct[of_class].mean())
+
+
+def _evaluated_loss(config: TrainConfig) -> str:
+    """The loss that the test split was evaluated with, see `training.losses.evaluated_loss`."""
+    name = "cross_entropy" if config.loss == "cross_entropy_unstable" else config.loss
+    squashed = name == "cross_entropy" and config.arch_options.get("output") == "probabilities"
+    return "cross_entropy_on_probabilities" if squashed else name
+
+
+def read_answers(file: Path) -> Answers | None:
+    """Reads what a packed cell has in place of the predictions; None if there is no such file.
+
+    Raises:
+        ValueError: It holds other arrays, or objects, which are not loaded.
+    """
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as arrays:
+        held = {name: arrays[name] for name in arrays.files}
+    if set(held) != set(Answers.__dataclass_fields__) or len({array.shape for array in held.values()}) != 1:
+        raise ValueError(f"{file.name} must hold {', '.join(Answers.__dataclass_fields__)} of one length")
+    return Answers(**held)
 
 
 def read_cell(output: str | Path, cell: Cell, *, failed: str = "") -> CellResult:

@@ -10,10 +10,8 @@ import numpy as np
 from scipy import stats
 
 from kerasnets.evaluation.compare import student_interval
-from kerasnets.evaluation.metrics import example_losses
 from kerasnets.studies.results import CellResult
 from kerasnets.studies.study import Measure, Row
-from kerasnets.training.config import TrainConfig
 
 REPRODUCED = "REPRODUCED"
 ABOVE = "ABOVE"
@@ -278,16 +276,12 @@ def _variance_of_run(measure: Measure, result: CellResult) -> float | None:
         place = result.data["class_names"].index(measure.class_name)
         return accuracy * (1 - accuracy) / result.data["class_counts"]["test"][place]
     # The penalty is the same for every image.
-    if measure.quantity in ("test_loss", "test_objective") and result.predictions is not None:
-        labels, log_probabilities = result.predictions
-        losses = example_losses(log_probabilities, labels, _evaluated_loss(result.cell.config))
+    if measure.quantity in ("test_loss", "test_objective") and result.answers is not None:
+        losses = result.answers.losses
         # An earlier epoch can have a finite loss where the last one has none.
-        return float(np.var(losses, ddof=1)) / len(losses) if len(losses) > 1 and np.isfinite(losses).all() else None
+        return (
+            float(np.var(losses, ddof=1, dtype=np.float64)) / len(losses)
+            if len(losses) > 1 and np.isfinite(losses).all()
+            else None
+        )
     return None
-
-
-def _evaluated_loss(config: TrainConfig) -> str:
-    """The loss that the test split was evaluated with, see `training.losses.evaluated_loss`."""
-    name = "cross_entropy" if config.loss == "cross_entropy_unstable" else config.loss
-    squashed = name == "cross_entropy" and config.arch_options.get("output") == "probabilities"
-    return "cross_entropy_on_probabilities" if squashed else name

@@ -224,3 +224,22 @@ def test_a_data_set_that_is_not_there_is_said_before_anything_runs(capsys, elsew
     (elsewhere / "small.yaml").write_text(STUDY.replace("dataset: digits", "dataset: folder:nowhere"))
     assert "nowhere" in complaint(capsys, "run", "small.yaml")
     assert not (elsewhere / "studies").exists()
+
+
+def test_packed_runs_are_reported_elsewhere_and_not_run_again(here, tmp_path, monkeypatch, capsys):
+    file = str(tmp_path / "small.zip")
+    assert result_of(capsys, "pack", "small.yaml", file) == {"file": file, "packed": 2, "cells": 2}
+    verdicts = result_of(capsys, "report", "small.yaml")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(STUDY)
+    assert main(["unpack", file]) == 0
+    assert "2 runs were added to studies, 0 were there already." in capsys.readouterr().out
+    assert result_of(capsys, "report", "small.yaml") == verdicts
+    assert result_of(capsys, "run", "small.yaml", "--dry-run")["cells"] == []
+    assert result_of(capsys, "unpack", file)["added"] == []
+
+
+def test_what_cannot_be_packed_or_unpacked_is_one_line(elsewhere, capsys):
+    assert "Received: none of this study. Run it first." in complaint(capsys, "pack", "small.yaml", "runs.zip")
+    assert "runs.zip, which is no file." in complaint(capsys, "unpack", "runs.zip")
+    assert not (elsewhere / "runs.zip").exists()

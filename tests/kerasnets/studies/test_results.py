@@ -78,12 +78,12 @@ def test_values(tmp_path, measure, expected):
 
 
 def test_right_and_wrong_images(tmp_path):
-    assert write(tmp_path, CE).correct().tolist() == [True, False, True, True, False, False]
+    assert write(tmp_path, CE).answers.correct.tolist() == [True, False, True, True, False, False]
 
 
 def test_a_run_that_diverged_guesses(tmp_path):
     result = write(tmp_path, CE, status="diverged", predictions=False)
-    assert result.done and result.correct() is None
+    assert result.done and result.answers is None
     assert result.value(Measure()) == pytest.approx(1 / 3)
     assert result.value(Measure(quantity="train_loss")) == pytest.approx(math.log(3))
     assert result.value(Measure(quantity="gap")) == 0

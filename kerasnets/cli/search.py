@@ -124,6 +124,8 @@ def _print(summary: SearchSummary, config: SearchConfig) -> None:
         )
     if summary.final:
         print(_final_words(summary.final))
+        for reference in summary.reference:
+            print(_reference_words(summary.final, reference))
     if best is not None:
         print(f"Train it:  kerasnets-train --config {config.folder / 'best.yaml'}")
         print(f"Elsewhere: kerasnets-train DATASET --arch search:{config.folder}")
@@ -139,4 +141,15 @@ def _final_words(final: dict[str, Any]) -> str:
         f"Trained again on all training images: {100 * final['mean']:.2f} % of {final['n']} test images ({every}; "
         f"{seeds} {'seed' if seeds == 1 else 'seeds'}, 95 % interval {100 * low:.2f} to {100 * high:.2f}, "
         f"{final['selection']})"
+    )
+
+
+def _reference_words(final: dict[str, Any], reference: dict[str, Any]) -> str:
+    from kerasnets.evaluation.compare import difference_of_means
+
+    difference, interval = difference_of_means(final["accuracies"], reference["accuracies"])
+    ends = "" if interval is None else f", 95 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}"
+    return (
+        f"Against {reference['name']} in the same time: {100 * reference['mean']:.2f} %; the winner less this is "
+        f"{100 * difference:+.2f} points ({len(reference['accuracies'])} seeds{ends})"
     )

@@ -18,6 +18,7 @@ class BlockShapes:
     Attributes:
         weights: Trainable weights.
         flops: Operations of one image's forward pass, as `kerasnets.models.flops_per_image` counts them.
+        elements: Numbers in one image's maps that convolutions and activations write and poolings read.
         idle_poolings: Poolings that find a map of one pixel, and do nothing.
         layers: Everything in which networks differ whose weights or windows depend on the image size: kernels with
             their paddings, pooling windows, features of the head.
@@ -25,6 +26,7 @@ class BlockShapes:
 
     weights: int = 0
     flops: int = 0
+    elements: int = 0
     idle_poolings: int = 0
     layers: list[tuple] = field(default_factory=list)
 
@@ -45,6 +47,7 @@ def block_shapes(image_shape: tuple[int, int, int], num_classes: int, options: M
     trunk = _Trunk(image_shape, options)
     if options["stem"] == "whitening":
         trunk.height, trunk.width, trunk.channels = trunk.height - 1, trunk.width - 1, 8 * trunk.channels
+        trunk.shapes.elements += trunk.numbers
     for step in read_stages(options["stages"]):
         trunk.apply(step)
     shapes = trunk.shapes
@@ -67,18 +70,27 @@ class _Trunk:
         self._bias = options["convolution_bias"]
         self._norm = _OF_NORMALIZATION[options["normalization"]]
 
+    @property
+    def numbers(self) -> int:
+        """In one image's map as it is now."""
+        return self.height * self.width * self.channels
+
     def apply(self, step: Step) -> None:
         if step.kind == "convolution":
             self._convolve(step.size, step.kernel_size, step.padding)
-            self.shapes.weights += 0 if step.bare else self._norm * self.channels
+            self._activate(normalized=not step.bare, active=not step.bare)
         elif step.kind == "act":
-            self.shapes.weights += self._norm * self.channels
+            self._activate()
         elif step.kind in ("max", "mean"):
             self._pool(step.size)
         else:
             for _ in range(step.size * (2 if step.kind == "residual" else 1)):
                 self._convolve(self.channels, step.kernel_size, "same")
-                self.shapes.weights += self._norm * self.channels if step.kind == "skip" else 0
+                self._activate(normalized=step.kind == "skip")
+
+    def _activate(self, *, normalized: bool = True, active: bool = True) -> None:
+        self.shapes.weights += self._norm * self.channels if normalized else 0
+        self.shapes.elements += self.numbers if active else 0
 
     def _convolve(self, filters: int, kernel_size: int, padding: str) -> None:
         border = 2 * (kernel_size // 2 + 1) if padding == "wide" else 0
@@ -90,9 +102,11 @@ class _Trunk:
         self.shapes.weights += kernel + self._bias * filters
         self.shapes.flops += 2 * kernel * self.height * self.width
         self.channels = filters
+        self.shapes.elements += self.numbers
 
     def _pool(self, window: int) -> None:
         windows = min(window, self.height), min(window, self.width)
         self.shapes.layers.append(("pool", *windows))
         self.shapes.idle_poolings += windows == (1, 1)
+        self.shapes.elements += self.numbers
         self.height, self.width = self.height // windows[0], self.width // windows[1]

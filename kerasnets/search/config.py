@@ -13,7 +13,9 @@ from kerasnets.training.config import parse_seconds
 from pipelines.reading import Reading
 
 # Settings that say how long, where and how fast a search goes: with other ones it is the same search.
-RUNNING_FIELDS = ("data_dir", "cache_bytes", "output", "name", "trials", "max_time", "workers", "nice", "final_seeds")
+RUNNING_FIELDS = (
+    "data_dir", "cache_bytes", "output", "name", "trials", "max_time", "workers", "nice", "final_seeds", "against",
+)  # fmt: skip
 # Hyperband spends seconds in so many parts at most, so that its first rung is a 27th of a trial.
 SECONDS_UNITS = 27
 
@@ -38,13 +40,15 @@ class SearchConfig:
             ends after one sweep over its brackets and the others after 30.
         max_time: Time for everything, the final training too, such as 30m or 8h; it counts on over Ctrl-C and kills.
         final_seeds: How often the winner is trained on all training images, each time with a seed of its own.
+        against: Networks, with commas between them, that the winner is held against: each is trained with its own
+            recipe on all training images for the winner's time, with the same seeds, and is tested like it.
         seed: Decides the trials and their runs.
         validation: Share of the training images that the trials are ranked on.
         limit_train: Use only this many training images in the trials, the same share of every class.
         max_weights: Reject networks with more trainable weights.
         max_flops: Reject networks that need more operations for an image's forward pass.
-        max_cost: Reject choices whose training takes more than so many times the operations that the space's defaults
-            take; without it 2 for the space that comes with kerasnets, and no limit for one of your own.
+        max_cost: Reject choices whose training costs, by estimate, more than so many times what the space's defaults
+            cost; without it 1 for the space that comes with kerasnets, and no limit for one of your own.
         precision: Number format of the layers; auto takes bfloat16 where this machine gains by it.
         data_dir: Folder that holds the data set; without it the usual places are searched.
         image_size: Height and width that all images are brought to; without it the data set's own, and 64 for image
@@ -70,6 +74,7 @@ class SearchConfig:
     trials: int | None = None
     max_time: str | None = None
     final_seeds: int = 3
+    against: str | None = None
     seed: int = 0
     validation: float = 0.1
     limit_train: int | None = None
@@ -113,11 +118,16 @@ class SearchConfig:
                 "trial_time goes with objective accuracy_at_seconds, and that needs it. Received: "
                 f"{self.objective} with trial_time {self.trial_time}. Write --trial-time 60s, or take val_accuracy."
             )
+        if self.against is not None and not (self.rivals and self.final_seeds):
+            raise InputError(
+                "against must name networks, such as cifarnet,resblocks, for a final training. Received: "
+                f"{self.against!r} with final_seeds {self.final_seeds}."
+            )
 
     @property
     def most_cost(self) -> float | None:
         """Most cost of training, as a multiple of that of the defaults; None for no limit."""
-        return 2.0 if self.max_cost is None and self.space is None else self.max_cost
+        return 1.0 if self.max_cost is None and self.space is None else self.max_cost
 
     @property
     def unit(self) -> str:
@@ -140,6 +150,11 @@ class SearchConfig:
         if self.trials is None and self.max_time is None and self.tuner != "hyperband":
             return 30
         return self.trials
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The networks that the winner is held against."""
+        return tuple(dict.fromkeys(name for word in (self.against or "").split(",") if (name := word.strip())))
 
     @property
     def folder(self) -> Path:

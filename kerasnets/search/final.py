@@ -1,4 +1,7 @@
-"""The winner, trained again on all training images with seeds of its own, and what that gives on the test images."""
+"""The winner, trained again on all training images with seeds of its own, and what that gives on the test images.
+
+Beside it, if asked for, networks that it is held against, trained for the same time.
+"""
 
 import json
 import math
@@ -8,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasnets.models.options import check_options
+from kerasnets.recipes import recipe
 from kerasnets.runs.files import write_json_atomic
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.trial import TrialRecord
@@ -17,6 +22,8 @@ from kerasnets.training.config import TrainConfig, config_from_dict
 
 # Starting a process, reading the data, compiling and evaluating, beside the training itself.
 _SECONDS_BESIDE = 10.0
+# What is the same for a network that the winner is held against: the images, and how they are looked at in the test.
+_ALIKE = ("data_dir", "cache_bytes", "image_size", "resize", "channels", "max_bad", "precision", "threads", "tta")
 # Where the time is short, the search and the final training share it alike.
 _MOST_OF_THE_TIME = 0.5
 
@@ -27,7 +34,7 @@ def final_config(config: SearchConfig, winner: TrainConfig) -> TrainConfig:
 
 
 def final_seconds(config: SearchConfig, best: TrialRecord | None, train_images: int, at_a_time: int) -> float:
-    """Estimates what the final training of all seeds takes, by the speed of the trial.
+    """Estimates what the final training takes, of all seeds and of the networks beside it, by the speed of the trial.
 
     Args:
         config: The search.
@@ -37,12 +44,19 @@ def final_seconds(config: SearchConfig, best: TrialRecord | None, train_images: 
     """
     if best is None or not config.final_seeds:
         return 0.0
-    rounds = math.ceil(config.final_seeds / max(1, at_a_time))
+    rounds = _rounds(config, at_a_time)
     if config.unit == "seconds":
         return rounds * (best.budget + _SECONDS_BESIDE)
     if not best.images_per_second:
         return rounds * _SECONDS_BESIDE
     return rounds * (config.epochs * train_images / best.images_per_second + _SECONDS_BESIDE)
+
+
+def _rounds(config: SearchConfig, at_a_time: int) -> int:
+    """How many final runs come one after the other."""
+    at_a_time = max(1, at_a_time)
+    own, others = config.final_seeds, config.final_seeds * len(config.rivals)
+    return math.ceil(own / at_a_time) + math.ceil(others / at_a_time)
 
 
 def reserve(config: SearchConfig, max_seconds: float, needed: float) -> float:
@@ -69,14 +83,52 @@ def final_cells(
     if plan is not None and plan.replace(max_time=base.max_time) == base:
         base = plan
     elif config.unit == "epochs" and seconds_left is not None and needed > seconds_left:
-        rounds = math.ceil(config.final_seeds / max(1, at_a_time))
-        share = max(5.0, seconds_left / rounds - _SECONDS_BESIDE)
+        share = max(5.0, seconds_left / _rounds(config, at_a_time) - _SECONDS_BESIDE)
         base = base.replace(max_time=f"{share:.0f}s")
     path.mkdir(parents=True, exist_ok=True)
     write_json_atomic(path / "plan.json", base.to_dict())
     return [
         Cell(setting="winner", config=base.replace(seed=config.seed + 1 + number))
         for number in range(config.final_seeds)
+    ]
+
+
+def rival_config(config: SearchConfig, name: str, winner: TrainConfig, max_time: str) -> TrainConfig:
+    """The run of a network that the winner is held against: its own recipe in the winner's time.
+
+    Args:
+        config: The search.
+        name: Of the network.
+        winner: The winner's final run, whose seed, images and test it shares.
+        max_time: Its time.
+
+    Raises:
+        InputError: There is no such network.
+    """
+    alike = {field: getattr(winner, field) for field in _ALIKE}
+    whole = recipe(config.dataset, name, **alike, seed=winner.seed, max_time=max_time)
+    return whole.replace(arch_options=check_options(whole.arch, whole.arch_options))
+
+
+def rival_cells(config: SearchConfig, winners: Sequence[CellResult]) -> list[Cell]:
+    """The runs of the networks that the winner is held against, one for each seed of the winner's that is finished.
+
+    Their time is that of the winner's plan; without one it is what its runs took in the mean, compiling and training.
+
+    Args:
+        config: The search.
+        winners: The final runs of the winner.
+    """
+    finished = [result for result in winners if result.status == "finished"]
+    spent = [result.summary["seconds"] for result in finished]
+    mean = float(np.mean([seconds["compile"] + seconds["train"] for seconds in spent])) if spent else 0.0
+    return [
+        Cell(
+            setting=name,
+            config=rival_config(config, name, result.cell.config, result.cell.config.max_time or f"{mean:.1f}s"),
+        )
+        for result in finished
+        for name in config.rivals
     ]
 
 
@@ -119,6 +171,7 @@ def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
         "interval": interval,
         "selection": tests[0]["selection"],
         "seconds": [result.summary["seconds"]["total"] for result in finished],
+        "train_seconds": [result.summary["seconds"]["train"] for result in finished],
         "max_time": finished[0].cell.config.max_time,
         "runs": [str(result.path) for result in finished],
     }

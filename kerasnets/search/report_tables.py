@@ -34,13 +34,14 @@ def result_table(winner: TrialRecord, final: Mapping[str, Any], references: Sequ
         winner: The best run.
         final: Of the runs on all training images: ``accuracies``, and perhaps ``seeds``, ``n`` and ``interval``;
             empty before there are any.
-        references: Others trained alike, each a ``name`` and ``accuracies``.
+        references: Others trained for the same time, each a ``name`` and ``accuracies``.
     """
     columns = [Column("network"), Column("accuracy", True), Column(""), Column("95 % interval", True)]
-    columns += [Column("seeds", True), Column("measured on"), Column("winner less this", True)]
+    columns += [Column("seeds", True), Column("training", True), Column("measured on")]
+    columns += [Column("winner less this", True)]
     images = f"{final['n']:,} test images" if isinstance(final.get("n"), int) else "test images"
     share = "" if winner.val_accuracy is None else per_cent(winner.val_accuracy)
-    rows = [TableRow(["winner", share, Badge("OPTIMISTIC", OFF), "", "1", "validation images", ""])]
+    rows = [TableRow(["winner", share, Badge("OPTIMISTIC", OFF), "", "1", "", "validation images", ""])]
     accuracies = final.get("accuracies") or []
     if accuracies:
         rows.append(_tested("winner, trained again", final, images, [Badge("TESTED", GOOD), ""]))
@@ -54,9 +55,10 @@ def result_table(winner: TrialRecord, final: Mapping[str, Any], references: Sequ
 def _tested(name: str, numbers: Mapping[str, Any], images: str, words: Sequence[str | Badge]) -> TableRow:
     accuracies, interval = numbers["accuracies"], interval_in_words(numbers.get("interval"))
     badge, difference = words
-    return TableRow(
-        [name, per_cent(float(np.mean(accuracies))), badge, interval, str(len(accuracies)), images, difference]
-    )
+    seconds = numbers.get("train_seconds")
+    training = _time(float(np.mean(seconds))) if seconds else ""
+    accuracy = per_cent(float(np.mean(accuracies)))
+    return TableRow([name, accuracy, badge, interval, str(len(accuracies)), training, images, difference])
 
 
 def _difference(ours: Sequence[float], theirs: Sequence[float]) -> list[str | Badge]:

@@ -14,7 +14,8 @@ from kerasnets.runs.files import write_json_atomic
 from kerasnets.search.best import write_best
 from kerasnets.search.config import SearchConfig
 from kerasnets.search.early_server import EarlyServer
-from kerasnets.search.final import final_cells, final_config, final_seconds, reserve, test_result
+from kerasnets.search.final import final_config, final_seconds, reserve, rival_config
+from kerasnets.search.final_training import train_finally
 from kerasnets.search.folder import Clock, SearchFolder, settled
 from kerasnets.search.live_table import Display, Silent
 from kerasnets.search.oracle import SearchOracle, make_oracle
@@ -28,8 +29,6 @@ from kerasnets.search.space import Space, hyperparameters
 from kerasnets.search.trial import TrialRecord
 from kerasnets.search.trial_process import TrialServer
 from kerasnets.studies.ledger import Ledger
-from kerasnets.studies.results import read_cell
-from kerasnets.studies.runner import run_study
 from kerasnets.studies.stop_signals import StopSignals
 from kerasnets.training.config import TrainConfig, parse_seconds
 from kerasnets.training.environment import processor_name
@@ -59,6 +58,7 @@ class SearchSummary:
         trials: Trials that have ended, over all calls.
         best: The record of the winner; None without one.
         final: What its runs on all training images give, see `test_result`; None while there are none.
+        reference: The same of each network that it is held against, with its ``name``.
         report: The page.
     """
 
@@ -68,6 +68,7 @@ class SearchSummary:
     trials: int = 0
     best: TrialRecord | None = None
     final: dict[str, Any] | None = field(default=None)
+    reference: list[dict[str, Any]] = field(default_factory=list)
     report: Path | None = None
 
 
@@ -160,10 +161,16 @@ class _Search:
         self.best = self._find_best()
         self.drawn = time.monotonic()
         self.final: dict[str, Any] | None = None
+        self.reference: list[dict[str, Any]] = []
 
     def _check_space(self) -> None:
-        """A space that sets what it must not is told before anything runs, not once for each sample."""
-        trial_config(self.config, self.space.settings(self.hyperparameters.copy()))
+        """What a space or a rival must not be is told before anything runs."""
+        config = trial_config(self.config, self.space.settings(self.hyperparameters.copy()))
+        for name in self.config.rivals:
+            try:
+                self._check(rival_config(self.config, name, config, "1s"), None, None)
+            except RejectedSample as reason:
+                raise InputError(str(reason)) from None
 
     def _make_oracle(self) -> SearchOracle:
         oracle = make_oracle(
@@ -307,29 +314,17 @@ class _Search:
         if best is None or not self.config.final_seeds:
             return
         left = None if self.max_seconds is None else max(0.0, self.max_seconds - self.clock.seconds)
-        at_a_time = max(1, self.config.workers)
-        cells = final_cells(
-            self.config, self._config_of(best.values), self.folder.final, left, self._final_seconds(), at_a_time
-        )
         self.display.message(
-            f"The winner is trial {best.trial}. It is trained again on all training images, with {len(cells)} new "
-            f"{'seed' if len(cells) == 1 else 'seeds'}, and then tested"
+            f"The winner is trial {best.trial}. It is trained again on all training images, with "
+            f"{self.config.final_seeds} new {'seed' if self.config.final_seeds == 1 else 'seeds'}, and then tested"
         )
         self.display.close()
         self.server.close()  # its copy of the images is not needed any more
-        from kerasnets.studies.live_table import LiveTable
-
-        outcome = run_study(
-            self.folder.final,
-            self.folder.final,
-            cells,
-            jobs=at_a_time,
-            nice=self.config.nice,
-            display=LiveTable() if not isinstance(self.display, Silent) else None,
+        outcome = train_finally(
+            self.config, self._config_of(best.values), self.folder.final, left, self._final_seconds(), self.display
         )
-        if outcome.exit_code > 128:
-            self.signals.received.append(outcome.exit_code - 128)
-        self.final = test_result([read_cell(self.folder.final, cell) for cell in cells])
+        self.final, self.reference = outcome.final, outcome.reference
+        self.signals.received += outcome.signals
 
     def _close(self, trouble: str) -> SearchSummary:
         received = self.signals.received
@@ -348,6 +343,7 @@ class _Search:
             trials=len(self.records),
             best=self.best,
             final=self.final,
+            reference=self.reference,
             report=report,
         )
 
@@ -369,6 +365,7 @@ class _Search:
             "trials": len(self.records),
             "winner": self.best.to_dict() if self.best else None,
             "final": self.final,
+            "reference": self.reference,
             "rejected": dict(self.oracle.rejected),
             "hardware": processor_name(),
             "versions": {name: version(name) for name in ("kerasnets", "tensorflow", "keras", "keras-tuner")},

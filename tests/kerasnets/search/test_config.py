@@ -72,6 +72,17 @@ def test_a_trial_time_goes_with_its_objective(values):
 
 
 def test_only_the_built_in_space_has_a_limit_of_cost_by_itself():
-    assert SearchConfig(dataset="digits").most_cost == 2.0
+    assert SearchConfig(dataset="digits").most_cost == 1.0
     assert SearchConfig(dataset="digits", space="mine.yaml").most_cost is None
     assert SearchConfig(dataset="digits", space="mine.yaml", max_cost=3.0).most_cost == 3.0
+
+
+def test_rivals_are_named_with_commas():
+    assert SearchConfig(dataset="digits", against=" cifarnet,resblocks, cifarnet").rivals == ("cifarnet", "resblocks")
+    assert SearchConfig(dataset="digits").rivals == ()
+
+
+@pytest.mark.parametrize("settings", [{"against": ","}, {"against": "cifarnet", "final_seeds": 0}])
+def test_rivals_need_names_and_a_final_training(settings):
+    with pytest.raises(InputError, match="against must name networks, such as cifarnet,resblocks, for a final"):
+        SearchConfig(dataset="digits", **settings)

@@ -1,7 +1,17 @@
 import pytest
 
+from kerasnets.errors import InputError
+from kerasnets.recipes import recipe
 from kerasnets.search.config import SearchConfig
-from kerasnets.search.final import final_cells, final_config, final_seconds, reserve, test_result
+from kerasnets.search.final import (
+    final_cells,
+    final_config,
+    final_seconds,
+    reserve,
+    rival_cells,
+    rival_config,
+    test_result,
+)
 from kerasnets.search.trial import TrialRecord
 from kerasnets.studies.cells import Cell
 from kerasnets.studies.results import CellResult
@@ -30,6 +40,9 @@ def test_the_time_of_the_final_training_is_estimated_from_the_trial():
     assert final_seconds(search(), BEST, 1000, 2) == pytest.approx(2 * 100)
     assert final_seconds(search(final_seeds=0), BEST, 1000, 1) == 0
     assert final_seconds(search(), None, 1000, 1) == 0
+    # Three seeds of the winner and then three of each rival: two at a time, 2 + 3 rounds.
+    assert final_seconds(search(against="cifarnet,resblocks"), BEST, 1000, 1) == pytest.approx(9 * 100)
+    assert final_seconds(search(against="cifarnet,resblocks"), BEST, 1000, 2) == pytest.approx(5 * 100)
 
 
 def test_at_most_half_of_the_time_is_kept_for_it():
@@ -52,6 +65,11 @@ def test_a_short_time_is_shared_out_and_stays_the_same_in_a_later_call(tmp_path)
     assert later == first
 
 
+def test_rivals_get_their_share_of_a_short_time(tmp_path):
+    cells = final_cells(search(against="cifarnet,resblocks"), WINNER, tmp_path, 540, 900, 1)
+    assert [cell.config.max_time for cell in cells] == ["50s"] * 3  # 540 s are 9 times 60
+
+
 def test_another_winner_has_runs_of_its_own(tmp_path):
     first = final_cells(search(), WINNER, tmp_path, 180, 330, 1)
     other = final_cells(search(), WINNER.replace(learning_rate=0.2), tmp_path, 240, 330, 1)
@@ -68,7 +86,8 @@ class Finished(CellResult):
     def __init__(self, accuracy, seed):
         super().__init__(cell=Cell(setting="winner", config=WINNER.replace(seed=seed)), path=None, status="finished")
         test = {"accuracy": accuracy, "n": 100, "interval": [0.1, 0.9], "selection": "last epoch"}
-        self.__dict__["summary"] = {"test": test, "seconds": {"total": 3.0}}
+        seconds = {"total": 3.0, "compile": 0.5, "train": seed - 3.0}
+        self.__dict__["summary"] = {"test": test, "seconds": seconds}
 
 
 def test_the_interval_counts_seeds_and_images():
@@ -96,3 +115,33 @@ def test_a_single_run_has_the_interval_of_its_images():
 
 def test_without_a_finished_run_there_is_no_result():
     assert test_result([CellResult(cell=Cell(setting="winner", config=WINNER), path=None, status="diverged")]) is None
+
+
+def test_rivals_have_their_recipe_and_the_winners_seeds_time_images_and_test():
+    winners = [Finished(0.90, 5), Finished(0.92, 6)]  # 2 and 3 s of training, each half a second of compiling
+    cells = rival_cells(search(against="cifarnet, boringnet"), winners)
+    assert [(cell.setting, cell.seed) for cell in cells] == [
+        ("cifarnet", 5), ("boringnet", 5), ("cifarnet", 6), ("boringnet", 6),
+    ]  # fmt: skip
+    assert {cell.config.max_time for cell in cells} == {"3.0s"}
+    own, config = recipe("digits", "cifarnet"), cells[0].config
+    assert (config.arch, config.epochs, config.learning_rate, config.batch_size, config.validation) == (
+        "cifarnet", own.epochs, own.learning_rate, own.batch_size, 0.0,
+    )  # fmt: skip
+
+
+def test_a_rival_is_tested_as_the_winner_is():
+    winner = WINNER.replace(tta="flip", precision="bfloat16", image_size=16, max_time="50s")
+    config = rival_config(search(against="resblocks"), "resblocks", winner, "50s")
+    assert recipe("digits", "resblocks").tta == "none"
+    assert (config.tta, config.precision, config.image_size, config.max_time) == ("flip", "bfloat16", 16, "50s")
+
+
+def test_rivals_wait_for_a_winner_that_is_finished():
+    unfinished = CellResult(cell=Cell(setting="winner", config=WINNER), path=None, status="interrupted")
+    assert rival_cells(search(against="cifarnet"), [unfinished]) == []
+
+
+def test_an_unknown_rival_is_a_mistake():
+    with pytest.raises(InputError, match="cifarnut.*Did you mean 'cifarnet'"):
+        rival_config(search(against="cifarnut"), "cifarnut", WINNER, "50s")

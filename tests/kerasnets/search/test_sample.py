@@ -34,6 +34,8 @@ def test_facts_of_blocks_and_of_another_network():
         weights=240 + 600 + 24,
         flops=2 * (216 * 256 + 576 * 64 + 24),
         muon_flops=(4 * 8**2 * 27 + 22 * 8**3) + (4 * 8**2 * 72 + 22 * 8**3),
+        # Convolution, activation and pooling, on maps of 16x16 and then of 8x8 with 8 channels.
+        elements=3 * 256 * 8 + 3 * 64 * 8,
     )
 
 
@@ -53,12 +55,13 @@ def test_the_operations_of_an_orthogonalised_update_are_those_of_its_products(ro
     assert sum(counted) == orthogonalization_flops(rows, columns)
 
 
-def test_small_batches_and_muon_on_wide_networks_cost_more():
-    facts = SampleFacts(weights=1, flops=1_000_000, muon_flops=10**10)
+def test_what_training_costs_beside_the_operations():
+    facts = SampleFacts(weights=1000, flops=1_000_000, muon_flops=10**10, elements=10)
     small, large = config(batch_size=10), config(batch_size=1000)
-    assert training_flops(small, facts) == 3_000_000 + 10_000_000
-    assert training_flops(large, facts) == 3_000_000 + 100_000
-    assert training_flops(small.replace(optimizer="muon"), facts) == 3_000_000 + 10_000_000 + 10**9
+    assert training_flops(small, facts) == pytest.approx(3_000_000 + 7_000 + 34_000_000 + 130_000)
+    assert training_flops(large, facts) == pytest.approx(3_000_000 + 7_000 + 340_000 + 1_300)
+    muon = training_flops(small.replace(optimizer="muon"), facts)
+    assert muon == pytest.approx(training_flops(small, facts) + 3.4e9)
 
 
 def test_limits():

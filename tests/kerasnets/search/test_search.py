@@ -109,6 +109,29 @@ def test_the_same_command_again_has_nothing_to_do(undisturbed):
     assert len(trials(path)) == first["trials"]
 
 
+def test_networks_beside_the_winner_have_its_seeds_and_time(undisturbed):
+    path, first = undisturbed
+    done = search(path, "--against", "boringnet", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["final"]["accuracies"] == first["final"]["accuracies"]
+    (reference,) = result["reference"]
+    assert (reference["name"], reference["seeds"], reference["n"]) == ("boringnet", [1, 2], 360)
+    spent = [Run(path / run).summary["seconds"] for run in result["final"]["runs"]]
+    mean = sum(seconds["compile"] + seconds["train"] for seconds in spent) / 2
+    for run in reference["runs"]:
+        config = Run(path / run).config
+        assert (config["arch"], config["max_time"]) == ("boringnet", f"{mean:.1f}s")
+    assert "boringnet" in (path / "searches" / "digits-hyperband-s0" / "search.html").read_text()
+
+
+def test_an_unknown_network_beside_the_winner_is_told_before_anything_runs(tmp_path):
+    done = search(tmp_path, "--against", "lazynut")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "Did you mean 'lazynet'" in done.stderr
+    assert not list(tmp_path.glob("searches/*/trials/*"))
+
+
 def test_killed_in_the_middle_it_goes_on_to_the_same_trials_and_scores(undisturbed, tmp_path):
     process = subprocess.Popen(
         command(tmp_path, "--final-seeds", "0"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

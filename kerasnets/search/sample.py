@@ -1,6 +1,7 @@
 """Checks a sample of a space before it is trained: that it builds, how large it is, that images are large enough."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import math
@@ -30,12 +31,14 @@ class SampleFacts:
         flops: Operations of one image's forward pass.
         muon_flops: Operations of one step of muon, if that is chosen, beside those of the gradient.
         elements: Numbers in the maps of one image; only counted in `blocks`, the network whose shape may vary.
+        pixels: Of an average training image, as a share of one at full size: below 1 with smaller images first.
     """
 
     weights: int
     flops: int
     muon_flops: int = 0
     elements: int = 0
+    pixels: float = 1.0
 
 
 def training_flops(config: TrainConfig, facts: SampleFacts) -> float:
@@ -46,7 +49,7 @@ def training_flops(config: TrainConfig, facts: SampleFacts) -> float:
     """
     muon = _OF_MUON * facts.muon_flops if config.optimizer == "muon" else 0.0
     step = _OF_STEP + _OF_WEIGHT * facts.weights + muon
-    return 3.0 * facts.flops + _OF_ELEMENT * facts.elements + step / config.batch_size
+    return facts.pixels * (3.0 * facts.flops + _OF_ELEMENT * facts.elements) + step / config.batch_size
 
 
 def orthogonalization_flops(rows: int, columns: int) -> int:
@@ -88,7 +91,15 @@ def check_sample(
         raise RejectedSample(f"over {max_weights:,} weights")
     if max_flops is not None and facts.flops > max_flops:
         raise RejectedSample(f"over {max_flops:,} FLOPs an image")
-    return facts
+    return dataclasses.replace(facts, pixels=_average_pixels(config, image_shape))
+
+
+def _average_pixels(config: TrainConfig, image_shape: tuple[int, int, int]) -> float:
+    average, begin = 0.0, 0.0
+    for size, end in config.early_sizes:
+        average += (end - begin) * (size / image_shape[0]) ** 2
+        begin = end
+    return average + 1.0 - begin
 
 
 def _check_images(config: TrainConfig, image_shape: tuple[int, int, int]) -> None:

@@ -103,4 +103,8 @@ def test_images_that_are_not_square():
 
 
 def test_smaller_images_first_where_the_network_takes_them():
-    check_sample(config(early_sizes=[[8, 0.2], [12, 0.5]]), SHAPE, 3)
+    facts = check_sample(config(early_sizes=[[8, 0.2], [12, 0.5]]), SHAPE, 3)
+    # A fifth of the run with a quarter of the pixels, three tenths with nine sixteenths.
+    assert facts.pixels == pytest.approx(0.2 / 4 + 0.3 * 9 / 16 + 0.5)
+    half = SampleFacts(weights=0, flops=1_000_000, elements=1000, pixels=0.5)
+    assert training_flops(config(batch_size=1000), half) == pytest.approx(0.5 * (3_000_000 + 700_000) + 340_000)

@@ -148,8 +148,9 @@ def _reference_words(final: dict[str, Any], reference: dict[str, Any]) -> str:
     from kerasnets.evaluation.compare import difference_of_means
 
     difference, interval = difference_of_means(final["accuracies"], reference["accuracies"])
+    seeds = len(reference["accuracies"])
     ends = "" if interval is None else f", 95 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}"
     return (
         f"Against {reference['name']} in the same time: {100 * reference['mean']:.2f} %; the winner less this is "
-        f"{100 * difference:+.2f} points ({len(reference['accuracies'])} seeds{ends})"
+        f"{100 * difference:+.2f} points ({seeds} {'seed' if seeds == 1 else 'seeds'}{ends})"
     )

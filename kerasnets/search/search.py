@@ -202,7 +202,7 @@ class _Search:
             return str(reason)
         most = self.config.most_cost
         if most is not None and training_flops(config, facts) > most * self._usual_cost():
-            return f"training costs over {most:g} times as much as with the defaults"
+            return f"training costs more than {'' if most == 1 else f'{most:g} times '}that with the defaults"
         return None
 
     def _check(self, config: TrainConfig, max_weights: int | None, max_flops: int | None) -> SampleFacts:

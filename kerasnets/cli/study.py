@@ -6,14 +6,14 @@ import dataclasses
 import shlex
 import signal
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kerasnets.cli.arguments import new_parser, parse
 from kerasnets.cli.command import results_on_stdout, run_command
 from kerasnets.cli.quiet import import_tensorflow
+from kerasnets.cli.study_tables import cell_row, print_cells, print_study, print_verdicts, study_facts, verdicts_of
 from kerasnets.cli.verbs import run_verb
 from kerasnets.errors import InputError, closest
 
@@ -38,8 +38,6 @@ VERBS = {
 NAME_HELP = "Name of an included study, or a YAML file with one of your own (README: Studies)."
 OUTPUT_HELP = "Folder of all studies: cells/ holds the runs, NAME/ the ledger and the report."
 PACK_HELP = "The file; runs that it holds already stay in it."
-# Tables that go epoch by epoch are for the report.
-PRINTED_ROWS = 20
 SCALE_HELP = "Share of the full cost: fewer epochs and images; every number and verdict then says so."
 
 
@@ -101,7 +99,7 @@ def _list(argv: list[str]) -> int:
     from kerasnets.studies.published import STUDIES
 
     with results_on_stdout(options.json) as print_json:
-        rows = [_facts(study) for study in STUDIES.values()]
+        rows = [study_facts(study) for study in STUDIES.values()]
         print_json({"studies": rows})
     if not options.json:
         import pandas as pd
@@ -111,19 +109,6 @@ def _list(argv: list[str]) -> int:
         print_table(pd.DataFrame(rows)[["study", "settings", "seeds", "rows", "claims", "question"]])
         print(f"\n{COMMAND} show NAME tells more. A study of your own is a YAML file: see Studies in the README.")
     return 0
-
-
-def _facts(study: Study) -> dict[str, Any]:
-    return {
-        "study": study.name,
-        "question": study.question,
-        "dataset": study.dataset,
-        "settings": len(study.settings),
-        "seeds": study.seeds,
-        "rows": len(study.rows),
-        "claims": len(study.claims),
-        "published_cost": study.published_cost,
-    }
 
 
 def _show(argv: list[str]) -> int:
@@ -138,10 +123,10 @@ def _show(argv: list[str]) -> int:
             seconds = _estimate(cells)
         left = sum(seconds.get(result.cell.key, 0.0) for result in results if not result.done)
         numbers = {"seconds_all": sum(seconds.values()), "seconds_left": left} if seconds else {}
-        cell_rows = [_cell_row(result) | {"estimated_seconds": seconds.get(result.cell.key)} for result in results]
-        print_json(_facts(study) | {"assumes": list(study.assumes), "cells": cell_rows} | numbers)
+        cell_rows = [cell_row(result) | {"estimated_seconds": seconds.get(result.cell.key)} for result in results]
+        print_json(study_facts(study) | {"assumes": list(study.assumes), "cells": cell_rows} | numbers)
     if not options.json:
-        _print_study(study, results, seconds)
+        print_study(study, results, seconds)
         if seconds:
             from kerasnets.training.progress import format_seconds
 
@@ -160,35 +145,6 @@ def _estimate(cells: list[Cell]) -> dict[str, float]:
     networks = len({cost_signature(cell.config) for cell in cells})
     with LiveLine("Measuring each network", networks) as line:
         return estimate(cells, measured=lambda name: line.advance(1))
-
-
-def _print_study(study: Study, results: list[CellResult], seconds: dict[str, float]) -> None:
-    import pandas as pd
-
-    from kerasnets.cli.tables import print_table
-    from kerasnets.studies.report_costs import differences
-    from kerasnets.training.progress import format_seconds
-
-    print(f"{study.name}: {study.question}")
-    done = sum(result.done for result in results)
-    seeds = len({result.cell.seed for result in results})
-    print(f"{len(results)} cells with {seeds} {'seed' if seeds == 1 else 'seeds'}; {done} done.\n")
-    rows = []
-    for setting in study.settings:
-        own = [result for result in results if result.cell.setting == setting.name]
-        if own:
-            row = {"setting": setting.name, "what differs": differences(setting), "epochs": own[0].cell.config.epochs}
-            row["done"] = f"{sum(result.done for result in own)} of {len(own)}"
-            estimated = seconds.get(own[0].cell.key)
-            rows.append(row | ({} if estimated is None else {"time of one": format_seconds(estimated)}))
-    print_table(pd.DataFrame(rows))
-    print(f"\nHeld against {len(study.rows)} published numbers and {len(study.claims)} claims.")
-    if study.published_cost:
-        print(f"Published cost: {study.published_cost}")
-    if study.assumes:
-        print("Assumed:")
-        for text in study.assumes:
-            print(f"  - {text}")
 
 
 def _run(argv: list[str]) -> int:
@@ -219,12 +175,12 @@ def _run(argv: list[str]) -> int:
             display=LiveTable(),
         )
         results = _write_report(options, study)
-        report = _verdicts(results) | {"report": str(folder / "report.html")} if results.done else {}
+        report = verdicts_of(results) | {"report": str(folder / "report.html")} if results.done else {}
         print_json(dataclasses.asdict(outcome) | report)
     if outcome.exit_code == 128 + signal.SIGHUP:
         return outcome.exit_code  # the terminal is gone, and nobody reads
     if results.done and not options.json:
-        _print_verdicts(results, folder)
+        print_verdicts(results, folder)
     if outcome.stopped_because:
         print(f"{COMMAND}: {outcome.stopped_because}", file=sys.stderr)
     if outcome.failed:
@@ -261,9 +217,9 @@ def _dry_run(options: jsonargparse.Namespace, study: Study, cells: list[Cell]) -
 
         results = read_cells(options.output, study, cells, options.scale)
         left = [result for result in results if not result.done and (options.retry_failed or result.status != "failed")]
-        print_json({"cells": [_cell_row(result) for result in left]})
+        print_json({"cells": [cell_row(result) for result in left]})
     if not options.json:
-        _print_cells(left)
+        print_cells(left)
         print(f"{len(left)} of {len(cells)} runs would be begun or gone on with.")
     return 0
 
@@ -275,9 +231,9 @@ def _status(argv: list[str]) -> int:
     study, cells = _study_and_cells(options)
     with results_on_stdout(options.json) as print_json:
         results = read_cells(options.output, study, cells, options.scale)
-        print_json({"study": study.name, "cells": [_cell_row(result) for result in results]})
+        print_json({"study": study.name, "cells": [cell_row(result) for result in results]})
     if not options.json:
-        _print_cells(results)
+        print_cells(results)
         counts = {status: sum(result.status == status for result in results) for status in _STATUSES}
         print(", ".join(f"{count} {status}" for status, count in counts.items() if count))
     return 0
@@ -298,9 +254,9 @@ def _report(argv: list[str]) -> int:
             raise InputError(
                 f"A report needs a run that is done. Received: none of study {study.name!r}. Run it first."
             )
-        print_json(_verdicts(results) | {"report": str(folder / "report.html")})
+        print_json(verdicts_of(results) | {"report": str(folder / "report.html")})
     if not options.json:
-        _print_verdicts(results, folder)
+        print_verdicts(results, folder)
     return 0
 
 
@@ -358,32 +314,6 @@ def _find(name: str) -> Study:
     raise InputError(f"Unknown study {name!r}. {closest(name, STUDIES)} Or name a YAML file.")
 
 
-def _cell_row(result: CellResult) -> dict[str, Any]:
-    from kerasnets.studies.study import Measure
-
-    summary = result.summary if result.path.joinpath("summary.json").is_file() else {}
-    return {
-        "setting": result.cell.setting,
-        "seed": result.cell.seed,
-        "status": result.status,
-        "epochs": f"{summary.get('epochs', 0)} of {result.cell.config.epochs}",
-        "test_accuracy": result.value(Measure()),
-        "seconds": summary.get("seconds", {}).get("total"),
-        "folder": str(result.path),
-        "reason": result.reason,
-    }
-
-
-def _print_cells(results: list[CellResult]) -> None:
-    import pandas as pd
-
-    from kerasnets.cli.tables import print_table
-
-    table = pd.DataFrame([_cell_row(result) for result in results])
-    if len(table):
-        print_table(table if any(table["reason"]) else table.drop(columns="reason"))
-
-
 def _all_cells(options: jsonargparse.Namespace, study: Study) -> list[CellResult]:
     """What has come of all runs that there are, those of more seeds than were asked for too."""
     from kerasnets.studies.cells import make_cells
@@ -407,42 +337,3 @@ def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults
     if results.done:
         write_study_report(results, study_folder(output, study, scale))
     return results
-
-
-def _verdicts(results: StudyResults) -> dict[str, Any]:
-    return {
-        "scale": results.scale,
-        "claims": [
-            {"claim": verdict.claim.text, "verdict": verdict.verdict, "words": verdict.words}
-            for verdict in results.claim_verdicts
-        ],
-        "rows": [
-            {
-                "setting": verdict.row.setting,
-                "quantity": str(verdict.row.measure),
-                "published": verdict.row.published,
-                "mean": verdict.mean,
-                "n": verdict.n,
-                "verdict": verdict.verdict,
-            }
-            for verdict in results.row_verdicts
-        ],
-    }
-
-
-def _print_verdicts(results: StudyResults, folder: Path) -> None:
-    import pandas as pd
-
-    from kerasnets.cli.tables import print_table
-
-    verdicts = _verdicts(results)
-    if verdicts["claims"]:
-        table = pd.DataFrame(verdicts["claims"])
-        print_table(table[["words", "claim"]].rename(columns={"words": "verdict"}))
-    if 0 < len(verdicts["rows"]) <= PRINTED_ROWS:
-        print_table(pd.DataFrame(verdicts["rows"]))
-    for name, kind in (("Claims", "claims"), ("Published numbers", "rows")):
-        counts = Counter(one["verdict"] for one in verdicts[kind])
-        if counts:
-            print(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}")
-    print(f"Report: {folder / 'report.html'}")

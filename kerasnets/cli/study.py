@@ -78,6 +78,7 @@ def _parser(verb: str) -> jsonargparse.ArgumentParser:
             "--only", metavar="CELL", action="append", help="Only this setting or cell; may be repeated."
         )
         parser.add_argument("--data-dir", metavar="DIR", type=str | None, help="Folder that holds the data set.")
+        parser.add_argument("--jobs", metavar="N", type=int, default=1, help="Runs side by side.")
     if verb == "show":
         parser.add_argument("--no-estimate", action="store_true", help="Do not measure how fast this machine is.")
     if verb == "run":
@@ -86,7 +87,6 @@ def _parser(verb: str) -> jsonargparse.ArgumentParser:
 
 
 def _add_running(parser: jsonargparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="Runs side by side.")
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="Threads of a run; 0 shares all out.")
     parser.add_argument("--max-time", metavar="TIME", type=str | None, help="Stop after this time, such as 8h.")
     parser.add_argument("--nice", metavar="N", type=int, default=10, help="How much to give way to other programs.")
@@ -116,24 +116,27 @@ def _show(argv: list[str]) -> int:
     from kerasnets.studies.study_folder import read_cells
 
     study, cells = _study_and_cells(options)
+    _check_limits(options, "jobs")
     results = read_cells(options.output, study, cells, options.scale)
-    seconds = {}
+    seconds, numbers = {}, {}
     with results_on_stdout(options.json) as print_json:
         if not options.no_estimate:
+            from kerasnets.studies.estimate import seconds_together
+
             seconds = _estimate(cells)
-        left = sum(seconds.get(result.cell.key, 0.0) for result in results if not result.done)
-        numbers = {"seconds_all": sum(seconds.values()), "seconds_left": left} if seconds else {}
+            left = [result.cell for result in results if not result.done]
+            numbers["seconds_all"] = seconds_together(cells, seconds, options.jobs)
+            numbers["seconds_left"] = seconds_together(left, seconds, options.jobs)
         cell_rows = [cell_row(result) | {"estimated_seconds": seconds.get(result.cell.key)} for result in results]
         print_json(study_facts(study) | {"assumes": list(study.assumes), "cells": cell_rows} | numbers)
     if not options.json:
         print_study(study, results, seconds)
-        if seconds:
+        if numbers:
             from kerasnets.training.progress import format_seconds
 
-            print(
-                f"Estimated on this machine, one run after the other: {format_seconds(sum(seconds.values()))} for all, "
-                f"{format_seconds(left)} for what is left."
-            )
+            how = "one run after the other" if options.jobs == 1 else f"{options.jobs} runs side by side"
+            every, left = (format_seconds(number) for number in numbers.values())
+            print(f"Estimated on this machine, {how}: {every} for all, {left} for what is left.")
     return 0
 
 
@@ -190,12 +193,17 @@ def _run(argv: list[str]) -> int:
     return outcome.exit_code
 
 
-def _check_running(options: jsonargparse.Namespace) -> None:
+def _check_limits(options: jsonargparse.Namespace, *names: str) -> None:
     from kerasnets.studies.runner import LIMITS
 
-    for name, (low, high, _) in LIMITS.items():
+    for name in names:
+        low, high, _ = LIMITS[name]
         if not low <= options[name] <= high:
             raise InputError(f"--{name} must be a whole number from {low} to {high}. Received: {options[name]}.")
+
+
+def _check_running(options: jsonargparse.Namespace) -> None:
+    _check_limits(options, "jobs", "threads", "nice")
     if options.max_time is not None:
         from kerasnets.training.config import parse_seconds
 

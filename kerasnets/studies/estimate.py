@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from kerasnets.errors import InputError
 from kerasnets.studies.cells import Cell, cell_key
 from kerasnets.training.config import TrainConfig, config_from_dict
 from pipelines.catalog import CATALOG
+from pipelines.cores import usable_cores
 from pipelines.errors import DataError
 from pipelines.source import ImageSource, Split
 from pipelines.sources import load_source
@@ -106,6 +107,22 @@ def estimate(
         speeds[like] = speed
         measured(cell.setting)
     return {cell.key: speeds[cost_signature(cell.config)].seconds(cell.config) for cell in cells}
+
+
+def seconds_together(cells: Sequence[Cell], seconds: Mapping[str, float], jobs: int) -> float:
+    """Estimates what cells take that run side by side.
+
+    Those whose steps are small have a thread each and do not slow each other; any others use all threads as it is, and
+    take as long side by side as one after the other.
+
+    Args:
+        cells: The cells.
+        seconds: Of each alone, by its key, see `estimate`.
+        jobs: How many run side by side.
+    """
+    small = [seconds[cell.key] for cell in cells if _is_small(cell.config)]
+    others = sum(seconds[cell.key] for cell in cells) - sum(small)
+    return others + max(sum(small) / min(jobs, usable_cores()), max(small, default=0.0))
 
 
 def _is_small(config: TrainConfig) -> bool:

@@ -212,7 +212,8 @@ def test_only_one_setting(capsys, elsewhere):
         (["run", "small.yaml", "--sedes", "2"], "Unknown flag --sedes. Did you mean --seeds?"),
         (["run"], "name must be given"),
         (["report", "small.yaml"], "A report needs a run that is done. Received: none of study 'small'"),
-        (["show", "small.yaml", "--jobs", "2"], "Unknown flag --jobs"),
+        (["show", "small.yaml", "--threads", "2"], "Unknown flag --threads"),
+        (["show", "small.yaml", "--jobs", "0"], "--jobs must be a whole number from 1"),
     ],
 )
 def test_mistakes(capsys, elsewhere, words, message):

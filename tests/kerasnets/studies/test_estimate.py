@@ -10,7 +10,7 @@ import pytest
 from kerasnets.errors import InputError
 from kerasnets.studies import estimate as module
 from kerasnets.studies.cells import make_cells
-from kerasnets.studies.estimate import Speed, cost_signature, estimate, measure_speed
+from kerasnets.studies.estimate import Speed, cost_signature, estimate, measure_speed, seconds_together
 from kerasnets.studies.study import Setting, Study
 
 STUDY = Study(
@@ -47,6 +47,26 @@ def test_each_network_is_measured_once():
     assert measured == ["slow rate"]
     assert set(seconds) == {cell.key for cell in cells}
     assert len(set(seconds.values())) == 1 and 0 < seconds[cells[0].key] < 600
+
+
+def test_small_networks_share_the_cores_and_others_take_turns(monkeypatch):
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
+    study = dataclasses.replace(
+        STUDY,
+        base={"epochs": 2, "batch_size": 4},
+        settings=(
+            Setting(name="small", config={"arch": "lazynet"}),
+            Setting(name="large", config={"arch": "cifarnet"}),
+        ),
+    )
+    small, large, again, _ = cells = make_cells(study)
+    seconds = {cell.key: {"small": 10.0, "large": 100.0}[cell.setting] for cell in cells}
+    assert seconds_together(cells, seconds, 1) == 220
+    assert seconds_together(cells, seconds, 2) == 210
+    assert seconds_together(cells, seconds, 8) == 210  # two cores
+    assert seconds_together([small, large], seconds, 2) == 110  # one run is not shared out
+    assert seconds_together([small, again], seconds | {again.key: 30.0}, 2) == 30  # nor the longer one of two
+    assert seconds_together([], seconds, 2) == 0
 
 
 def small_study(**base) -> Study:

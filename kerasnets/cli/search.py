@@ -28,7 +28,14 @@ ABOUT = (
     "Search a network and its recipe with keras-tuner, train the winner on all training images and test it. The same "
     "command goes on where a search was stopped or killed."
 )
-METAVARS = {"data_dir": "DIR", "output": "DIR", "max_time": "TIME", "trial_time": "TIME", "space": "FILE"}
+METAVARS = {
+    "data_dir": "DIR",
+    "output": "DIR",
+    "max_time": "TIME",
+    "trial_time": "TIME",
+    "space": "FILE",
+    "against": "NAMES",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

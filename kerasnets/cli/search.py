@@ -153,11 +153,13 @@ def _final_words(final: dict[str, Any]) -> str:
 
 def _reference_words(final: dict[str, Any], reference: dict[str, Any]) -> str:
     from kerasnets.evaluation.compare import difference_of_means
+    from kerasnets.search.report_tables import alone
 
-    difference, interval = difference_of_means(final["accuracies"], reference["accuracies"])
-    seeds = len(reference["accuracies"])
+    ours, theirs = alone(final), alone(reference)
+    difference, interval = difference_of_means(ours, theirs)
     ends = "" if interval is None else f", 95 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}"
+    seeds = f"{len(theirs)} {'seed' if len(theirs) == 1 else 'seeds'}"
     return (
-        f"Against {reference['name']} in the same time: {100 * reference['mean']:.2f} %; the winner less this is "
-        f"{100 * difference:+.2f} points ({seeds} {'seed' if seeds == 1 else 'seeds'}{ends})"
+        f"Against {reference['name']} in the same time: {100 * sum(theirs) / len(theirs):.2f} % of the images alone; "
+        f"the winner less this is {100 * difference:+.2f} points ({seeds}{ends})"
     )

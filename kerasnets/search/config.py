@@ -41,7 +41,7 @@ class SearchConfig:
         max_time: Time for everything, the final training too, such as 30m or 8h; it counts on over Ctrl-C and kills.
         final_seeds: How often the winner is trained on all training images, each time with a seed of its own.
         against: Networks, with commas between them, that the winner is held against: each is trained with its own
-            recipe on all training images for the winner's time, with the same seeds, and is tested like it.
+            recipe on all training images for the winner's time, with the same seeds, and then tested.
         seed: Decides the trials and their runs.
         validation: Share of the training images that the trials are ranked on.
         limit_train: Use only this many training images in the trials, the same share of every class.

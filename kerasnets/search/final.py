@@ -22,8 +22,9 @@ from kerasnets.training.config import TrainConfig, config_from_dict
 
 # Starting a process, reading the data, compiling and evaluating, beside the training itself.
 _SECONDS_BESIDE = 10.0
-# What is the same for a network that the winner is held against: the images, and how they are looked at in the test.
-_ALIKE = ("data_dir", "cache_bytes", "image_size", "resize", "channels", "max_bad", "precision", "threads", "tta")
+# What is the same for a network that the winner is held against: the images and the number format. Not the test-time
+# augmentation: it belongs to a recipe, and an adaptive one asks a network that still guesses ten times for every image.
+_ALIKE = ("data_dir", "cache_bytes", "image_size", "resize", "channels", "max_bad", "precision", "threads")
 # Where the time is short, the search and the final training share it alike.
 _MOST_OF_THE_TIME = 0.5
 
@@ -99,7 +100,7 @@ def rival_config(config: SearchConfig, name: str, winner: TrainConfig, max_time:
     Args:
         config: The search.
         name: Of the network.
-        winner: The winner's final run, whose seed, images and test it shares.
+        winner: The winner's final run, whose seed and images it shares.
         max_time: Its time.
 
     Raises:
@@ -144,7 +145,8 @@ def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
 
     The interval at 95 % counts that other seeds would give other networks (Student's t of the seeds' standard error)
     and that other test images would count otherwise (the binomial's normal approximation), added as independent errors;
-    that of a single run is of its test images alone.
+    that of a single run is of its test images alone. ``accuracies_alone`` are those without test-time augmentation, by
+    which networks are compared.
     """
     finished = [result for result in results if result.status == "finished" and result.summary.get("test")]
     if not finished:
@@ -165,6 +167,7 @@ def test_result(results: Sequence[CellResult]) -> dict[str, Any] | None:
     return {
         "seeds": [result.cell.seed for result in finished],
         "accuracies": accuracies,
+        "accuracies_alone": [test["accuracy_without_tta"] for test in tests],
         "n": tests[0]["n"],
         "mean": mean,
         "standard_deviation": deviation,

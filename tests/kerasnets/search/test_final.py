@@ -86,6 +86,7 @@ class Finished(CellResult):
     def __init__(self, accuracy, seed):
         super().__init__(cell=Cell(setting="winner", config=WINNER.replace(seed=seed)), path=None, status="finished")
         test = {"accuracy": accuracy, "n": 100, "interval": [0.1, 0.9], "selection": "last epoch"}
+        test["accuracy_without_tta"] = accuracy - 0.01
         seconds = {"total": 3.0, "compile": 0.5, "train": seed - 3.0}
         self.__dict__["summary"] = {"test": test, "seconds": seconds}
 
@@ -98,6 +99,7 @@ def test_the_interval_counts_seeds_and_images():
     half = ((4.3027 * 0.02 / 3**0.5) ** 2 + (1.95996 * 0.027129) ** 2) ** 0.5
     assert result["interval"] == pytest.approx([0.92 - half, 0.92 + half], rel=1e-4)
     assert result["seeds"] == [5, 6, 7]
+    assert result["accuracies_alone"] == pytest.approx([0.89, 0.91, 0.93])
 
 
 def test_equal_seeds_are_no_certainty():
@@ -117,7 +119,7 @@ def test_without_a_finished_run_there_is_no_result():
     assert test_result([CellResult(cell=Cell(setting="winner", config=WINNER), path=None, status="diverged")]) is None
 
 
-def test_rivals_have_their_recipe_and_the_winners_seeds_time_images_and_test():
+def test_rivals_have_their_recipe_and_the_winners_seeds_and_time():
     winners = [Finished(0.90, 5), Finished(0.92, 6)]  # 2 and 3 s of training, each half a second of compiling
     cells = rival_cells(search(against="cifarnet, boringnet"), winners)
     assert [(cell.setting, cell.seed) for cell in cells] == [
@@ -130,11 +132,11 @@ def test_rivals_have_their_recipe_and_the_winners_seeds_time_images_and_test():
     )  # fmt: skip
 
 
-def test_a_rival_is_tested_as_the_winner_is():
+def test_a_rival_sees_the_images_as_the_winner_does_and_is_tested_by_its_own_recipe():
     winner = WINNER.replace(tta="flip", precision="bfloat16", image_size=16, max_time="50s")
     config = rival_config(search(against="resblocks"), "resblocks", winner, "50s")
     assert recipe("digits", "resblocks").tta == "none"
-    assert (config.tta, config.precision, config.image_size, config.max_time) == ("flip", "bfloat16", 16, "50s")
+    assert (config.tta, config.precision, config.image_size, config.max_time) == ("none", "bfloat16", 16, "50s")
 
 
 def test_rivals_wait_for_a_winner_that_is_finished():

@@ -37,6 +37,13 @@ def test_the_winner_is_tested_and_held_against_others(winner, summary):
     assert rows[3][2] == "NO DIFFERENCE SEEN"
 
 
+def test_networks_are_compared_without_test_time_augmentation(winner):
+    final = {"accuracies": [0.80, 0.81, 0.82], "accuracies_alone": [0.70, 0.71, 0.72]}
+    rows = texts(result_table(winner, final, [{"name": "other", "accuracies": [0.705, 0.71, 0.715]}]))
+    assert rows[1][1] == "81.00 %"
+    assert rows[2][2] == "NO DIFFERENCE SEEN" and rows[2][-1].startswith("+0.00 points")
+
+
 def test_a_worse_winner_is_called_so(winner):
     final = {"accuracies": [0.6, 0.61, 0.605]}
     rows = texts(result_table(winner, final, [{"name": "other", "accuracies": [0.7, 0.71, 0.705]}]))

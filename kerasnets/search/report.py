@@ -191,6 +191,13 @@ def _head(records: Sequence[TrialRecord], facts: _Facts) -> list[Block]:
     if ranked:
         final = facts.final(ranked[0])
         blocks.append(result_table(ranked[0], final, facts.references))
+        if final and facts.references:
+            blocks.append(
+                Text(
+                    "Differences are on the images alone, without test-time augmentation, which belongs to a recipe.",
+                    "muted",
+                )
+            )
         blocks.append(
             Text(
                 "The validation score is optimistic: it is the highest of many, and was chosen by it. What a network "

@@ -38,7 +38,7 @@ def result_table(winner: TrialRecord, final: Mapping[str, Any], references: Sequ
     """
     columns = [Column("network"), Column("accuracy", True), Column(""), Column("95 % interval", True)]
     columns += [Column("seeds", True), Column("training", True), Column("measured on")]
-    columns += [Column("winner less this, on the images alone", True)]
+    columns += [Column("winner less this", True)]
     images = f"{final['n']:,} test images" if isinstance(final.get("n"), int) else "test images"
     share = "" if winner.val_accuracy is None else per_cent(winner.val_accuracy)
     rows = [TableRow(["winner", share, Badge("OPTIMISTIC", OFF), "", "1", "", "validation images", ""])]

@@ -5,6 +5,7 @@ skipped is the stream of their indices, so a training stream can start at any st
 if it had never stopped.
 """
 
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,8 +18,10 @@ from pipelines.errors import DataError
 from pipelines.source import Split
 from pipelines.stored_images import StoredImages
 
-# What tf.data may hold of finished batches.
-_BUFFER_BYTES = 1 << 28
+# Finished batches, or groups of small ones, that wait for the training; each core has one more in work.
+_WAITING = 2
+# Smaller batches are made several at a time, about so many examples: making one costs more than its images do.
+_EXAMPLES_AT_A_TIME = 128
 # Nothing below needs autograph, and an error raised in a converted function would lose its type.
 _plain = tf.autograph.experimental.do_not_convert
 
@@ -88,6 +91,8 @@ def training_dataset(
         )
     num_examples = len(split)
     gather, labels = _gather(split.images), _on_cpu(split.labels)
+    # Replicas and mixed examples depend on where a step begins and ends.
+    together = 1 if num_replicas > 1 or augmentation.mixes else max(1, _EXAMPLES_AT_A_TIME // batch_size)
 
     @_plain
     def epoch_parts(epoch):
@@ -97,7 +102,7 @@ def training_dataset(
         @_plain
         def part(position):
             step, replica = position // num_replicas, position % num_replicas
-            places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, num_examples))
+            places = tf.range(step * batch_size, tf.minimum((step + together) * batch_size, num_examples))
             places, weights = replica_part(places, replica, num_replicas)
             if augmentation.mixes:
                 # Only one example more has to be augmented, the one before the first.
@@ -106,7 +111,7 @@ def training_dataset(
             return indices, {name: tf.gather(values, indices) for name, values in draws.items()}, weights
 
         first = tf.where(epoch == start_epoch, tf.constant(start_step, tf.int64), 0)
-        return tf.data.Dataset.range(first * num_replicas, steps * num_replicas).map(part)
+        return tf.data.Dataset.range(first * num_replicas, steps * num_replicas, together).map(part)
 
     @_plain
     def batch(indices, draws, weights):
@@ -120,7 +125,7 @@ def training_dataset(
 
     # One iterator lives through the whole training: epochs are joined inside the stream, not by making iterators anew.
     stream = tf.data.Dataset.counter(start_epoch).flat_map(epoch_parts)
-    return _in_parallel(stream, batch)
+    return _in_parallel(stream, batch, batch_size if together > 1 else None)
 
 
 def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
@@ -191,15 +196,23 @@ def replica_part(indices: tf.Tensor, replica: tf.Tensor, num_replicas: int) -> t
     return tf.gather(indices, positions % size), tf.cast(positions < size, tf.float32)
 
 
-def _in_parallel(stream: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
-    """Makes the batches on several threads, in order, some steps ahead."""
+def _in_parallel(stream: tf.data.Dataset, batch: Callable, batch_size: int | None = None) -> tf.data.Dataset:
+    """Makes the batches on several threads, in order, some steps ahead; with `batch_size` each is cut into such."""
     options = tf.data.Options()
-    # Else it is half of the machine's memory. A stream needs some batches ahead, not more.
-    options.autotune.ram_budget = _BUFFER_BYTES
+    # Its thread sleeps for up to a minute between looks, and an iterator cannot be dropped while it does (seen: 55 s).
+    options.autotune.enabled = False
     # The rewrites find nothing to improve here, but copy all the images and take 0.2 s for every iterator (measured).
     options.experimental_optimization.apply_default_optimizations = False
-    batches = stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    batches = stream.map(batch, num_parallel_calls=_num_cores(), deterministic=True).prefetch(_WAITING)
+    if batch_size:
+        batches = batches.flat_map(lambda *several: tf.data.Dataset.from_tensors(several).rebatch(batch_size))
+        batches = batches.prefetch(_WAITING)
+    return batches.with_options(options)
+
+
+def _num_cores() -> int:
+    """Cores that this process may use; TensorFlow's pool has no more threads than it was told to have."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _check_training(steps: int, seed: int, start_epoch: int, start_step: int, num_replicas: int) -> None:

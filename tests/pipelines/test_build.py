@@ -10,6 +10,7 @@ from pipelines import (
     Augmentation,
     DataError,
     Split,
+    build,
     evaluation_dataset,
     normalize,
     steps_per_epoch,
@@ -136,6 +137,15 @@ def test_an_examples_variation_does_not_depend_on_the_batch_size():
     expected = by_example(stream(STEPS))
     for batch_size in (1, 8, 100):
         np.testing.assert_array_equal(by_example(stream(-(-N // batch_size), batch_size=batch_size)), expected)
+
+
+@pytest.mark.parametrize("together", [10, 15, 1000])
+@pytest.mark.parametrize("start_step", [0, 3])
+def test_small_batches_made_together_equal_those_made_alone(monkeypatch, together, start_step):
+    monkeypatch.setattr(build, "_EXAMPLES_AT_A_TIME", together)
+    received = stream(2 * STEPS + 1, start_step=start_step)
+    monkeypatch.setattr(build, "_EXAMPLES_AT_A_TIME", 1)
+    assert_same(received, stream(2 * STEPS + 1, start_step=start_step))
 
 
 def test_order_does_not_depend_on_the_batch_size_and_small_sets_fill_one_batch():
@@ -328,3 +338,9 @@ def test_images_outlive_their_split():
     del split
     gc.collect()
     np.testing.assert_array_equal(gather(tf.range(6)).numpy(), expected)
+
+
+def test_no_tuning_thread_holds_up_the_end_of_a_stream():
+    options = {"batch_size": 4, "seed": 0, "augmentation": VARIED, "mean": MEAN, "std": STD}
+    for dataset in (training_dataset(make_split(), **options), evaluation_dataset(make_split(), batch_size=4)):
+        assert dataset.options().autotune.enabled is False

@@ -16,10 +16,11 @@ class Convolution(keras.layers.Conv2D):
 
     Arguments, weights and their paths are those of the Keras layer, results and gradients too, to rounding. See
     `weight_gradient` for what is done with the kernel's gradient. Where the CPU has AMX, the gradient of bfloat16
-    inputs is computed as a convolution too, with the kernel turned round and its channels swapped: reported from such
-    a machine, convolutions reach 2,300 to 3,350 GFLOP/s there and the library's operation 750 to 1,830. Elsewhere
-    they are equally fast, and the library's is used. In training, convolutions on small maps are computed as
-    `interleaved` says; in inference not, because a batch of one image would cost what 16 do.
+    inputs is computed as a convolution too, with the kernel turned round and its channels swapped: reported from one
+    such machine, convolutions reach 2,300 to 3,350 GFLOP/s and the library's operation 750 to 1,830; on another (Intel
+    Xeon, 11 shapes) they were equally fast, 0.97 to 1.02 times. On small maps these gradients,
+    and in training the convolutions, are computed as `interleaved` says; in inference not, because one image would cost
+    what 16 do.
 
     Everything for which nothing faster is known goes through the Keras layer: strides, dilation, groups, padding
     "valid", even kernels, channels first, maps of unknown size, other formats than float32 and bfloat16, and GPUs.

@@ -74,7 +74,8 @@ def test_the_default_is_speednet_with_nearly_its_recipe(dataset):
 def test_smaller_images_first_as_in_the_recipe(dataset, sizes):
     space = BuiltInSpace(dataset)
     assert space.settings(hyperparameters(space, SHAPES[dataset], 10)).get("early_sizes", []) == sizes
-    assert recipe(dataset).early_sizes == sizes
+    # The space has one smaller size, a recipe may have another before it.
+    assert recipe(dataset).early_sizes[-1:] == sizes
 
 
 def test_the_size_of_the_images_may_be_given():

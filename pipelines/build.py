@@ -5,7 +5,6 @@ skipped is the stream of their indices, so a training stream can start at any st
 if it had never stopped.
 """
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ import tensorflow as tf
 from pipelines.augment import Augmentation, augment, draw_augmentation, normalize
 from pipelines.augment_mix import mix_images, mix_labels
 from pipelines.augment_seeds import ORDER_STREAM, stream_seed
+from pipelines.cores import usable_cores
 from pipelines.errors import DataError
 from pipelines.source import Split
 from pipelines.stored_images import StoredImages
@@ -203,16 +203,11 @@ def _in_parallel(stream: tf.data.Dataset, batch: Callable, batch_size: int | Non
     options.autotune.enabled = False
     # The rewrites find nothing to improve here, but copy all the images and take 0.2 s for every iterator (measured).
     options.experimental_optimization.apply_default_optimizations = False
-    batches = stream.map(batch, num_parallel_calls=_num_cores(), deterministic=True).prefetch(_WAITING)
+    batches = stream.map(batch, num_parallel_calls=usable_cores(), deterministic=True).prefetch(_WAITING)
     if batch_size:
         batches = batches.flat_map(lambda *several: tf.data.Dataset.from_tensors(several).rebatch(batch_size))
         batches = batches.prefetch(_WAITING)
     return batches.with_options(options)
-
-
-def _num_cores() -> int:
-    """Cores that this process may use; TensorFlow's pool has no more threads than it was told to have."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _check_training(steps: int, seed: int, start_epoch: int, start_step: int, num_replicas: int) -> None:

@@ -18,9 +18,8 @@ class Convolution(keras.layers.Conv2D):
     `weight_gradient` for what is done with the kernel's gradient. Where the CPU has AMX, the gradient of bfloat16
     inputs is computed as a convolution too, with the kernel turned round and its channels swapped: reported from one
     such machine, convolutions reach 2,300 to 3,350 GFLOP/s and the library's operation 750 to 1,830; on another (Intel
-    Xeon, 11 shapes) they were equally fast, 0.97 to 1.02 times. On small maps these gradients,
-    and in training the convolutions, are computed as `interleaved` says; in inference not, because one image would cost
-    what 16 do.
+    Xeon, 11 shapes) they were equally fast, 0.97 to 1.02 times. On small maps these gradients, and in training the
+    convolutions, are computed as `interleaved` says; in inference not, because one image would cost what 16 do.
 
     Everything for which nothing faster is known goes through the Keras layer: strides, dilation, groups, padding
     "valid", even kernels, channels first, maps of unknown size, other formats than float32 and bfloat16, and GPUs.
@@ -84,7 +83,6 @@ def _gradients(inputs, kernel):
 
 def _input_gradient(inputs, kernel, gradient):
     if has_amx() and inputs.dtype == tf.bfloat16:
-        gradient = tf.ensure_shape(gradient, [None, *inputs.shape[1:3], kernel.shape[3]])
         return _fast_convolution(gradient, tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2]))
     return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=tf.shape(inputs), filter=kernel, out_backprop=gradient, strides=[1, 1, 1, 1], padding="SAME"

@@ -83,6 +83,8 @@ def _gradients(inputs, kernel):
 
 def _input_gradient(inputs, kernel, gradient):
     if has_amx() and inputs.dtype == tf.bfloat16:
+        # The gradient that arrives may have lost its shape on the way.
+        gradient = tf.ensure_shape(gradient, [None, *inputs.shape[1:3], kernel.shape[3]])
         return _fast_convolution(gradient, tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2]))
     return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=tf.shape(inputs), filter=kernel, out_backprop=gradient, strides=[1, 1, 1, 1], padding="SAME"

@@ -97,3 +97,22 @@ def test_training_takes_it_forward_and_backward_and_inference_does_not(with_amx,
     for got, wanted in zip(received, results(stock), strict=True):
         got, wanted = (np.asarray(tf.cast(value, tf.float32)) for value in (got, wanted))
         np.testing.assert_allclose(got, wanted, rtol=2**-6, atol=2**-6 * np.abs(wanted).max())
+
+
+def test_a_gradient_of_unknown_shape(with_amx):
+    layer = Convolution(64, 3, padding="same", dtype="mixed_bfloat16")
+    layer.build((None, 4, 4, 64))
+
+    @tf.custom_gradient
+    def forget(values):
+        return values, lambda gradient: tf.raw_ops.PlaceholderWithDefault(input=gradient, shape=None)
+
+    @tf.function
+    def gradient(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            loss = tf.reduce_sum(tf.cast(forget(layer(images, training=True)), tf.float32))
+        return tape.gradient(loss, images)
+
+    assert gradient(tf.ones((6, 4, 4, 64), tf.bfloat16)).shape == (6, 4, 4, 64)
+    assert len(with_amx) == 2

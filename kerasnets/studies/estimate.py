@@ -1,7 +1,4 @@
-"""What a study will cost on this machine, from a short run of each of its networks on made-up images.
-
-``python -m kerasnets.studies.estimate`` is the process that measures the small ones, as `_measure_in_one_thread` says.
-"""
+"""What a study will cost on this machine, from a short run of each of its networks on made-up images."""
 
 import contextlib
 import dataclasses
@@ -20,10 +17,9 @@ import numpy as np
 
 from kerasnets.errors import InputError
 from kerasnets.studies.cells import Cell, cell_key
-from kerasnets.training.config import TrainConfig, config_from_dict
+from kerasnets.training.config import TrainConfig
 from pipelines.catalog import CATALOG
 from pipelines.cores import usable_cores
-from pipelines.errors import DataError
 from pipelines.source import ImageSource, Split
 from pipelines.sources import load_source
 
@@ -128,20 +124,17 @@ def seconds_together(cells: Sequence[Cell], seconds: Mapping[str, float], jobs: 
 def _is_small(config: TrainConfig) -> bool:
     from kerasnets.training.distribute import is_small_step
 
-    return is_small_step(config, _image_shape(config))
+    return is_small_step(config, image_shape(config))
 
 
 def _measure_in_one_thread(configs: Sequence[TrainConfig], seconds: float) -> Iterator[Speed]:
-    """Measures small networks one after the other in a process of their own, since a process sets its threads once.
-
-    That process reads the configurations as JSON on stdin and writes a line of JSON for each on stdout.
-    """
+    """Measures small networks one after the other in `estimate_process`, since a process sets its threads once."""
     if not configs:
         return
     asked = {"configs": [config.to_dict() for config in configs], "seconds": seconds}
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
-            [sys.executable, "-m", "kerasnets.studies.estimate"],
+            [sys.executable, "-m", "kerasnets.studies.estimate_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -163,22 +156,6 @@ def _measure_in_one_thread(configs: Sequence[TrainConfig], seconds: float) -> It
                     yield Speed(**told)
             finally:
                 process.kill()
-
-
-def main() -> None:
-    """Measures what stdin asks for, in one thread."""
-    from kerasnets.training.distribute import use_one_thread_if_small
-
-    asked, out = json.load(sys.stdin), sys.stdout
-    configs = [config_from_dict(config) for config in asked["configs"]]
-    try:
-        use_one_thread_if_small(configs[0], _image_shape(configs[0]), {})
-        for config in configs:
-            with contextlib.redirect_stdout(sys.stderr):
-                speed = measure_speed(config, asked["seconds"])
-            print(json.dumps(dataclasses.asdict(speed)), file=out, flush=True)
-    except (InputError, DataError) as error:
-        print(json.dumps({"error": str(error)}), file=out)
 
 
 @contextlib.contextmanager
@@ -235,7 +212,8 @@ def _stop_after(seconds: float) -> "keras.callbacks.Callback":
     return StopAfter()
 
 
-def _image_shape(config: TrainConfig) -> tuple[int, ...]:
+def image_shape(config: TrainConfig) -> tuple[int, ...]:
+    """Returns the (height, width, channels) of the images that a run trains on."""
     facts = CATALOG.get(config.dataset)
     if facts is None:
         return load_source(config.dataset, config.data_dir, config.reading()).image_shape
@@ -252,7 +230,7 @@ def _stand_in(config: TrainConfig) -> tuple[ImageSource, int, int]:
     rng = np.random.default_rng(0)
     # Every class has an image, so that a network has as many outputs as with the real data.
     labels = np.arange(count, dtype=np.int32) % facts.num_classes
-    images = rng.integers(0, 256, (count, *_image_shape(config)), np.uint8)
+    images = rng.integers(0, 256, (count, *image_shape(config)), np.uint8)
     few = slice(0, max(facts.num_classes, 16))
     splits = {
         "train": Split(images=images, labels=labels),
@@ -261,7 +239,3 @@ def _stand_in(config: TrainConfig) -> tuple[ImageSource, int, int]:
     names = tuple(f"class {number}" for number in range(facts.num_classes))
     source = ImageSource(name=config.dataset, class_names=names, splits=splits, origin="random images")
     return source, facts.num_images["train"], facts.num_images["test"]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,6 @@
 """The estimate of what a study costs."""
 
 import dataclasses
-import io
-import json
 import sys
 
 import pytest
@@ -115,31 +113,6 @@ def test_the_process_says_what_is_wrong(stand_in):
     stand_in("raise SystemExit('no such thing')")
     with pytest.raises(RuntimeError, match="Nothing was measured:\nno such thing"):
         estimate(make_cells(small_study()))
-
-
-def test_the_process_measures_what_it_is_asked_for_with_one_thread(monkeypatch, capsys):
-    configs = [cell.config for cell in make_cells(small_study())[:2]]
-    asked = {"configs": [config.to_dict() for config in configs], "seconds": 0.5}
-    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(asked)))
-    calls = []
-    monkeypatch.setattr(
-        "kerasnets.training.distribute.use_one_thread_if_small", lambda *asked: calls.append(("threads", *asked))
-    )
-
-    def measure(config, seconds):
-        print("a library's noise")
-        calls.append((config, seconds))
-        if len(calls) == 3:
-            raise InputError("too small")
-        return Speed(images_per_second=1.0, start_seconds=2.0, train_images=3, test_images=4)
-
-    monkeypatch.setattr(module, "measure_speed", measure)
-    module.main()
-    assert calls == [("threads", configs[0], (8, 8, 1), {}), (configs[0], 0.5), (configs[1], 0.5)]
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
-        {"images_per_second": 1.0, "start_seconds": 2.0, "train_images": 3, "test_images": 4},
-        {"error": "too small"},
-    ]
 
 
 @pytest.mark.slow

@@ -49,7 +49,8 @@ def test_a_scope_that_can_never_be_active_is_not_waited_for():
     assert [one.name for one in hyperparameters(Declared(impossible), SHAPE, 10).space] == ["a", "b"]
 
 
-def test_a_space_that_never_ends_is_refused():
+def test_a_space_that_never_ends_is_refused(monkeypatch):
+    monkeypatch.setattr("kerasnets.search.space._MOST_BUILDS", 50)
     count = iter(range(10**9))
 
     def endless(hp):

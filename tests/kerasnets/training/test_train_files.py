@@ -1,6 +1,7 @@
 """`kerasnets-train` on a folder of thousands of files, some of them bad: what it lists, keeps, and takes of memory."""
 
 import csv
+import io
 import json
 import os
 import struct
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).parent / "kerasnets-train"
 FILES, SIDE, CLASSES = 5_000, 128, 5
+KINDS = ("jpeg", "png")
+DRAWN = 500  # a multiple of 5 classes times 2 kinds of 25; the others repeat them
 # Of each kind; fifty are not more than the hundredth that may be bad.
 BAD_OF_A_KIND = 5
 PIXELS_MIB = FILES * SIDE * SIDE * 3 / 2**20
@@ -33,13 +36,20 @@ def picture(number: int) -> Image.Image:
 
 def write_good(folder: Path, count: int) -> None:
     """JPEG and PNG in turn, every fifth of a class for the test; the last file lies in a folder with a file's name."""
+    encoded = [encode(number) for number in range(min(count, DRAWN))]
     for number in range(count):
         split = "test" if number // CLASSES % 5 == 0 else "train"
-        file = folder / split / f"class {number % CLASSES}" / f"{number:05}.{('jpg', 'png')[number // 25 % 2]}"
+        file = folder / split / f"class {number % CLASSES}" / f"{number:05}.{KINDS[number // 25 % 2]}"
         if number == count - 1:
             file = file.parent / "looks like a file.jpg" / file.name
         file.parent.mkdir(parents=True, exist_ok=True)
-        picture(number).save(file)
+        file.write_bytes(encoded[number % DRAWN])
+
+
+def encode(number: int) -> bytes:
+    content = io.BytesIO()
+    picture(number).save(content, KINDS[number // 25 % 2])
+    return content.getvalue()
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -53,7 +63,7 @@ def png(width: int, height: int, pixels: bytes) -> bytes:
 
 def write_bad(folder: Path) -> dict[str, tuple[str, str, str]]:
     """Plants files of ten kinds among the good ones; returns each one's (split, class, kind)."""
-    jpeg, whole_png = ((folder / "train" / "class 0" / name).read_bytes() for name in ("00005.jpg", "00030.png"))
+    jpeg, whole_png = ((folder / "train" / "class 0" / name).read_bytes() for name in ("00005.jpeg", "00030.png"))
     contents = {
         "empty.jpg": (b"", "empty"),
         "text.jpg": (b"<!DOCTYPE html><title>404 Not Found</title>", "no image"),

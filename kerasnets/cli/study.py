@@ -39,6 +39,7 @@ NAME_HELP = "Name of an included study, or a YAML file with one of your own (REA
 OUTPUT_HELP = "Folder of all studies: cells/ holds the runs, NAME/ the ledger and the report."
 PACK_HELP = "The file; runs that it holds already stay in it."
 SCALE_HELP = "Share of the full cost: fewer epochs and images; every number and verdict then says so."
+PRECISION_HELP = "float32, as published, or bfloat16; a study of its own, with the name of the format behind its own."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,6 +74,7 @@ def _parser(verb: str) -> jsonargparse.ArgumentParser:
         parser.add_argument("file", metavar="FILE.zip", type=str, help=PACK_HELP)
     parser.add_argument("--seeds", metavar="N", type=int | None, help="Seeds a setting, 0 to N - 1.")
     parser.add_argument("--scale", metavar="X", type=float, default=1.0, help=SCALE_HELP)
+    parser.add_argument("--precision", metavar="P", type=str, default="float32", help=PRECISION_HELP)
     if verb in ("show", "run"):
         parser.add_argument(
             "--only", metavar="CELL", action="append", help="Only this setting or cell; may be repeated."
@@ -299,7 +301,7 @@ def _unpack(argv: list[str]) -> int:
 def _study_and_cells(options: jsonargparse.Namespace) -> tuple[Study, list[Cell]]:
     from kerasnets.studies.cells import make_cells
 
-    study = _find(options.name)
+    study = _find(options.name).in_precision(options.precision)
     data_dir = options.get("data_dir")
     cells = make_cells(
         study,
@@ -340,7 +342,7 @@ def _write_report(options: jsonargparse.Namespace, study: Study) -> StudyResults
     output, scale = options.output, options.scale
     cells = _all_cells(options, study)
     seeds = len({result.cell.seed for result in cells})
-    command = repeat_command(options.name, study, output=output, scale=scale, seeds=seeds)
+    command = repeat_command(options.name, study, output=output, scale=scale, seeds=seeds, precision=options.precision)
     results = study_results(study, cells, scale=scale, command=command)
     if results.done:
         write_study_report(results, study_folder(output, study, scale))

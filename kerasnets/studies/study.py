@@ -27,9 +27,10 @@ QUANTITIES: dict[str, tuple[str, bool]] = {
     "class_accuracy": ("test accuracy of one class", True),
 }
 # Those that belong to a run as a whole and not to an epoch of it.
+_OF_A_RUN = ("late_dip", "train_seconds", "class_accuracy")
 # Fields of `TrainConfig` that a study leaves to whoever runs it.
 _OF_THE_COMMAND = ("seed", "output", "threads")
-_OF_A_RUN = ("late_dip", "train_seconds", "class_accuracy")
+_PUBLISHED_PRECISION = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +264,7 @@ class Study:
         Raises:
             InputError: A field is unknown or wrong; the message names the setting.
         """
-        values = {"precision": "float32"} | self.base | setting.config
+        values = {"precision": _PUBLISHED_PRECISION} | self.base | setting.config
         try:
             for key in _OF_THE_COMMAND:
                 if key in values:
@@ -277,6 +278,31 @@ class Study:
             return dataclasses.replace(config, arch_options=options, test_curve=test_curve)
         except InputError as error:
             raise InputError(f"Setting {setting.name!r} of study {self.name!r}: {error}") from None
+
+    def in_precision(self, precision: str) -> "Study":
+        """Returns the same study computed in another number format, with a name of its own: ``cifarnet-bfloat16``.
+
+        Args:
+            precision: ``"float32"``, which is the study itself, or ``"bfloat16"``.
+
+        Raises:
+            InputError: The format is another, or the study says itself in what it is computed.
+        """
+        if precision not in (_PUBLISHED_PRECISION, "bfloat16"):
+            raise InputError(f"--precision must be {_PUBLISHED_PRECISION} or bfloat16. Received: {precision!r}.")
+        if precision == _PUBLISHED_PRECISION:
+            return self
+        if any("precision" in values for values in (self.base, *(setting.config for setting in self.settings))):
+            raise InputError(
+                f"Study {self.name!r} says itself in which precision it is computed. "
+                f"Received: --precision {precision}. Leave the flag out."
+            )
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}-{precision}",
+            base=self.base | {"precision": precision},
+            assumes=(*self.assumes, f"Networks are computed in {precision}, with weights and losses in float32."),
+        )
 
     def setting(self, name: str) -> Setting:
         """Returns the setting of a name.

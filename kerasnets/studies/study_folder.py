@@ -34,10 +34,13 @@ def seeds_to_report(output: str | Path, study: Study, scale: float = 1.0, seeds:
         seeds += 1
 
 
-def repeat_command(name: str, study: Study, *, output: str | Path, scale: float, seeds: int) -> str:
+def repeat_command(
+    name: str, study: Study, *, output: str | Path, scale: float, seeds: int, precision: str = "float32"
+) -> str:
     """The command that runs a study again: ``kerasnets-study run lenet-bn --data-dir DIR --seeds 5``."""
     words = ["kerasnets-study", "run", name, "--data-dir", "DIR"]
     words += ["--scale", f"{scale:g}"] if scale != 1 else []
+    words += ["--precision", precision] if precision != "float32" else []
     words += ["--seeds", str(seeds)] if seeds != study.seeds else []
     words += ["--output", str(output)] if str(output) != "studies" else []
     return shlex.join(words)

@@ -154,6 +154,19 @@ def test_the_report_gives_the_verdicts(capsys, here):
 
 
 @pytest.mark.slow
+def test_runs_in_another_precision_have_a_report_of_their_own(capsys, here):
+    words = ["small.yaml", "--precision", "bfloat16"]
+    result = result_of(capsys, "run", *words, "--only", "learning_rate 1.0", "--nice", "0")
+    assert (result["done"], result["report"]) == (1, "studies/small-bfloat16/report.html")
+    page = (here / "studies" / "small-bfloat16" / "report.md").read_text()
+    assert "Study small-bfloat16" in page and "computed in bfloat16" in page
+    assert "kerasnets-study run small.yaml --data-dir DIR --precision bfloat16" in page
+    (done,) = (cell for cell in result_of(capsys, "status", *words)["cells"] if cell["status"] == "finished")
+    config = (here / done["folder"] / "config.yaml").read_text()
+    assert "precision: bfloat16\n" in config
+
+
+@pytest.mark.slow
 def test_scaled_runs_have_a_report_of_their_own(capsys, here):
     before = (here / "studies" / "small" / "report.html").read_bytes()
     result = result_of(capsys, "run", "small.yaml", "--scale", "0.5", "--only", "learning_rate 1.0", "--nice", "0")
@@ -203,6 +216,7 @@ def test_only_one_setting(capsys, elsewhere):
         (["run", "lenet"], "Unknown study 'lenet'.*"),
         (["show", "none.yaml"], "Received: none.yaml, which is no file"),
         (["run", "small.yaml", "--scale", "2"], "scale must be above 0 and at most 1. Received: 2.0"),
+        (["run", "small.yaml", "--precision", "auto"], "--precision must be float32 or bfloat16. Received: 'auto'"),
         (["run", "small.yaml", "--seeds", "0"], "seeds must be a whole number from 1"),
         (["run", "small.yaml", "--jobs", "0"], "--jobs must be a whole number from 1"),
         (["run", "small.yaml", "--threads", "-1"], "--threads must be a whole number from 0"),

@@ -1,5 +1,7 @@
 """The declaration of a study, which checks itself."""
 
+import dataclasses
+
 import pytest
 
 from kerasnets.errors import InputError
@@ -25,6 +27,26 @@ def test_every_epoch_is_tested_and_float32_is_used_unless_said_otherwise():
     assert study(base={"epochs": 7, "test_curve": 0}).config(SMALL, seed=0).test_curve == 0
     assert study().config(SMALL, seed=0).precision == "float32"
     assert study(base={"precision": "bfloat16"}).config(SMALL, seed=0).precision == "bfloat16"
+
+
+def test_a_study_in_another_precision_is_a_study_of_its_own():
+    as_published = study(assumes=("Digits.",))
+    assert as_published.in_precision("float32") is as_published
+    other = as_published.in_precision("bfloat16")
+    assert other.name == "s-bfloat16"
+    was, became = (one.config(SMALL, seed=1) for one in (as_published, other))
+    assert became == dataclasses.replace(was, precision="bfloat16") != was
+    assert other.assumes == ("Digits.", "Networks are computed in bfloat16, with weights and losses in float32.")
+    with pytest.raises(InputError, match="--precision must be float32 or bfloat16. Received: 'auto'"):
+        as_published.in_precision("auto")
+
+
+@pytest.mark.parametrize("where", ["base", "setting"])
+def test_a_study_that_sets_its_precision_has_no_other(where):
+    config = {"precision": "float32"}
+    fields = {"base": config} if where == "base" else {"settings": (Setting(name="a", config=config),)}
+    with pytest.raises(InputError, match="Study 's' says itself in which precision .* Leave the flag out"):
+        study(**fields).in_precision("bfloat16")
 
 
 def test_a_setting_may_have_another_data_set_and_network():

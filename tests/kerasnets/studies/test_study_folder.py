@@ -45,3 +45,6 @@ def test_the_command_that_repeats_it():
     assert command("my study.yaml", "out", 0.1, 5) == (
         "kerasnets-study run 'my study.yaml' --data-dir DIR --scale 0.1 --seeds 5 --output out"
     )
+    assert repeat_command("small", STUDY, output="studies", scale=1.0, seeds=2, precision="bfloat16") == (
+        "kerasnets-study run small --data-dir DIR --precision bfloat16"
+    )

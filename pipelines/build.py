@@ -5,6 +5,7 @@ skipped is the stream of their indices, so a training stream can start at any st
 if it had never stopped.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,8 +21,10 @@ from pipelines.stored_images import StoredImages
 
 # Finished batches, or groups of small ones, that wait for the training; each core has one more in work.
 _WAITING = 2
-# Smaller batches are made several at a time, about so many examples: making one costs more than its images do.
+# Smaller batches are made several at a time, about so many examples: making one costs more than its images do. Of large
+# images fewer, so that what waits does not fill the memory.
 _EXAMPLES_AT_A_TIME = 128
+_BYTES_AT_A_TIME = 2**21
 # Nothing below needs autograph, and an error raised in a converted function would lose its type.
 _plain = tf.autograph.experimental.do_not_convert
 
@@ -92,7 +95,7 @@ def training_dataset(
     num_examples = len(split)
     gather, labels = _gather(split.images), _on_cpu(split.labels)
     # Replicas and mixed examples depend on where a step begins and ends.
-    together = 1 if num_replicas > 1 or augmentation.mixes else max(1, _EXAMPLES_AT_A_TIME // batch_size)
+    together = 1 if num_replicas > 1 or augmentation.mixes else steps_together(batch_size, split.images.shape[1:])
 
     @_plain
     def epoch_parts(epoch):
@@ -146,6 +149,12 @@ def evaluation_dataset(split: Split, *, batch_size: int) -> tf.data.Dataset:
         return gather(places), tf.gather(labels, places)
 
     return _in_parallel(tf.data.Dataset.range(steps), batch)
+
+
+def steps_together(batch_size: int, image_shape: Sequence[int]) -> int:
+    """How many steps' batches are made at once, from 1: fewer the larger batches and images are."""
+    bytes_per_image = 4 * math.prod(image_shape)  # float32
+    return max(1, min(_EXAMPLES_AT_A_TIME, _BYTES_AT_A_TIME // bytes_per_image) // batch_size)
 
 
 def _on_cpu(array: np.ndarray) -> tf.Tensor:

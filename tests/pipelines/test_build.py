@@ -148,6 +148,21 @@ def test_small_batches_made_together_equal_those_made_alone(monkeypatch, togethe
     assert_same(received, stream(2 * STEPS + 1, start_step=start_step))
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "image_shape", "steps"),
+    [
+        (4, (32, 32, 3), 32),  # 128 images
+        (4, (8, 8, 1), 32),
+        (100, (32, 32, 3), 1),
+        (512, (8, 8, 1), 1),
+        (4, (128, 128, 3), 2),  # 10 images fill 2 MiB as float32
+        (1, (1000, 1000, 3), 1),
+    ],
+)
+def test_small_batches_are_made_together_but_not_much_memory(batch_size, image_shape, steps):
+    assert build.steps_together(batch_size, image_shape) == steps
+
+
 def test_order_does_not_depend_on_the_batch_size_and_small_sets_fill_one_batch():
     expected = np.concatenate([labels for _, labels, _ in stream(2 * STEPS)])
     elements = stream(2, batch_size=100)

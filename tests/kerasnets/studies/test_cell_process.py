@@ -406,7 +406,7 @@ def test_kill_9_in_the_middle_then_run_again_gives_the_same_bits(undisturbed, tm
     else:
         wait_for(lambda: not in_use(path))  # no orphan goes on, and its checkpoint is written
         assert json.loads((path / "summary.json").read_text())["status"] == "interrupted"
-    assert run_study(tmp_path / "study", tmp_path, [cell]) == RunnerSummary(done=1, failed=0, left=0)
+    assert run_study(tmp_path / "study", tmp_path, [cell], nice=0) == RunnerSummary(done=1, failed=0, left=0)
     assert files_that_count(path) == files_that_count(undisturbed)
     _, arrays, meta, _ = load_newest(path / "checkpoints")
     _, expected, expected_meta, _ = load_newest(undisturbed / "checkpoints")

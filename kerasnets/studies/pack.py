@@ -1,6 +1,7 @@
 """`pack_cells` and `unpack_cells`: finished runs in one small file, to be kept, or brought to another machine."""
 
 import io
+import json
 import shutil
 import tempfile
 import zipfile
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from kerasnets.errors import InputError
 from kerasnets.runs.files import write_bytes_atomic
@@ -21,6 +23,8 @@ from pipelines.errors import DataError
 
 # All that verdicts and reports are made of; `ANSWERS_FILE` stands for the predictions. No checkpoints, no pictures.
 _FILES = ("config.yaml", "data.json", "diagnosis.json", "env.json", "per_class.csv", "results.csv", "summary.json")
+# Where a run says where it and its data lie on the machine that ran it, which is nobody else's business.
+_PLACES = {"config.yaml": "data_dir", "data.json": "origin", "env.json": "command", "summary.json": "run"}
 _NEEDED = ("config.yaml", "data.json", "summary.json")
 _CELLS = "cells"
 # Of an archive from elsewhere: a hundred studies of a hundred runs, each with ten thousand test images.
@@ -45,7 +49,7 @@ def pack_cells(results: Sequence[CellResult], file: str | Path) -> int:
     """Writes the cells that are done into a zip file, beside those that it holds already.
 
     The same cells give the same bytes. Of each cell the file has what verdicts and reports are made of; of the
-    predictions, for each test image its class, the predicted one and the loss.
+    predictions, for each test image its class, the predicted one and the loss. Folders of this machine are left out.
 
     Args:
         results: Cells of a study, of which those that are not done are passed over.
@@ -87,9 +91,22 @@ def _members(file: Path) -> dict[str, bytes]:
 
 def _content(result: CellResult) -> dict[str, bytes]:
     content = {name: (result.path / name).read_bytes() for name in _FILES if (result.path / name).is_file()}
+    content |= {name: _without_place(name, content[name]) for name in _PLACES if name in content}
     if result.answers is not None:
         content[ANSWERS_FILE] = _to_npz(result)
     return content
+
+
+def _without_place(name: str, content: bytes) -> bytes:
+    values = yaml.safe_load(content) if name == "config.yaml" else json.loads(content)
+    place = values.get(_PLACES[name])
+    if not place or "/" not in place:
+        return content
+    if name == "config.yaml":
+        return yaml.safe_dump(values | {"data_dir": None}, sort_keys=False, allow_unicode=True).encode()
+    # Of a command its program, of a path its last part.
+    short = Path(place.split()[0] if name == "env.json" else place).name
+    return (json.dumps(values | {_PLACES[name]: short}, indent=2) + "\n").encode()
 
 
 def _to_npz(result: CellResult) -> bytes:

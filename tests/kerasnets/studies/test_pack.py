@@ -1,10 +1,12 @@
 """Runs in one file: what comes out is what went in, and nothing in an archive is trusted."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
 import pytest
+import yaml
 
 from kerasnets.errors import InputError
 from kerasnets.studies.pack import pack_cells, unpack_cells
@@ -85,6 +87,32 @@ def test_the_same_runs_give_the_same_bytes(small_results, archive, tmp_path):
     unpack_cells(archive, tmp_path)
     pack_cells(again(small_results, tmp_path), tmp_path / "second.zip")
     assert (tmp_path / "second.zip").read_bytes() == first
+
+
+def test_it_does_not_tell_where_things_lay(small_results, tmp_path):
+    unpack_cells(_packed(small_results.cells, tmp_path / "first.zip"), tmp_path)
+    result = next(result for result in again(small_results, tmp_path) if result.done)
+    config = yaml.safe_load((result.path / "config.yaml").read_text())
+    (result.path / "config.yaml").write_text(yaml.safe_dump(config | {"data_dir": "/home/me/my data"}))
+    for name, key, place in (
+        ("data.json", "origin", "/home/me/my data/cifar-10-batches-py"),
+        ("summary.json", "run", "/home/me/studies/cells/abc"),
+        ("env.json", "command", "/home/me/cell_process.py /home/me/my studies/cells/abc"),
+    ):
+        file = result.path / name
+        values = json.loads(file.read_text()) if file.exists() else {}
+        file.write_text(json.dumps(values | {key: place}))
+    packed = members(_packed([result], tmp_path / "second.zip"))
+    assert not any(b"/home" in content for content in packed.values())
+    (origin,) = (json.loads(content)["origin"] for name, content in packed.items() if name.endswith("data.json"))
+    (command,) = (json.loads(content)["command"] for name, content in packed.items() if name.endswith("env.json"))
+    assert (origin, command) == ("cifar-10-batches-py", "cell_process.py")
+    assert unpack_cells(tmp_path / "second.zip", tmp_path / "elsewhere").added == (result.cell.key,)
+
+
+def _packed(results, file):
+    pack_cells(results, file)
+    return file
 
 
 def test_runs_that_the_file_holds_stay_in_it(small_results, archive, tmp_path):

@@ -47,9 +47,14 @@ def write_text_atomic(path: str | Path, text: str) -> None:
     write_bytes_atomic(path, text.encode(errors="backslashreplace"))
 
 
+def json_text(value: Any) -> str:
+    """The text of a JSON file, for people to read too; numbers that are not finite become null."""
+    return json.dumps(finite_or_null(value), indent=2, ensure_ascii=False) + "\n"
+
+
 def write_json_atomic(path: str | Path, value: Any) -> None:
     """Writes indented JSON as `write_bytes_atomic` does; NaN and infinity become null, as JSON has no word for them."""
-    write_text_atomic(path, json.dumps(finite_or_null(value), indent=2, ensure_ascii=False) + "\n")
+    write_text_atomic(path, json_text(value))
 
 
 def finite_or_null(value: Any) -> Any:

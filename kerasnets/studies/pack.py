@@ -13,11 +13,11 @@ import numpy as np
 import yaml
 
 from kerasnets.errors import InputError
-from kerasnets.runs.files import write_bytes_atomic
+from kerasnets.runs.files import json_text, write_bytes_atomic
 from kerasnets.runs.run import Run
 from kerasnets.studies.cells import cell_key
 from kerasnets.studies.results import ANSWERS_FILE, DONE, CellResult, read_answers
-from kerasnets.training.config import config_from_dict
+from kerasnets.training.config import config_from_dict, config_to_yaml
 from pipelines.archives import extract
 from pipelines.errors import DataError
 
@@ -49,7 +49,8 @@ def pack_cells(results: Sequence[CellResult], file: str | Path) -> int:
     """Writes the cells that are done into a zip file, beside those that it holds already.
 
     The same cells give the same bytes. Of each cell the file has what verdicts and reports are made of; of the
-    predictions, for each test image its class, the predicted one and the loss. Folders of this machine are left out.
+    predictions, for each test image its class, the predicted one and the loss. Where the run and its data
+    directory lay is left out; a data set that is a folder keeps its path, which is its name.
 
     Args:
         results: Cells of a study, of which those that are not done are passed over.
@@ -98,15 +99,17 @@ def _content(result: CellResult) -> dict[str, bytes]:
 
 
 def _without_place(name: str, content: bytes) -> bytes:
-    values = yaml.safe_load(content) if name == "config.yaml" else json.loads(content)
+    is_config = name == "config.yaml"
+    values = yaml.safe_load(content) if is_config else json.loads(content)
     place = values.get(_PLACES[name])
     if not place or "/" not in place:
         return content
-    if name == "config.yaml":
-        return yaml.safe_dump(values | {"data_dir": None}, sort_keys=False, allow_unicode=True).encode()
-    # Of a command its program, of a path its last part.
-    short = Path(place.split()[0] if name == "env.json" else place).name
-    return (json.dumps(values | {_PLACES[name]: short}, indent=2) + "\n").encode()
+    if is_config:
+        text = config_to_yaml(config_from_dict(values | {"data_dir": None}))
+    else:
+        # Of a command its program, of a path its last part.
+        text = json_text(values | {_PLACES[name]: Path(place.split()[0] if name == "env.json" else place).name})
+    return text.encode(errors="backslashreplace")  # as the run's own files, see `write_text_atomic`
 
 
 def _to_npz(result: CellResult) -> bytes:

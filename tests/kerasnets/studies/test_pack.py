@@ -101,7 +101,7 @@ def test_it_does_not_tell_where_things_lay(small_results, tmp_path):
     ):
         file = result.path / name
         values = json.loads(file.read_text()) if file.exists() else {}
-        file.write_text(json.dumps(values | {key: place}))
+        file.write_text(json.dumps(values | {key: place, "odd": "\udce4"}))  # of a file name that is no UTF-8
     packed = members(_packed([result], tmp_path / "second.zip"))
     assert not any(b"/home" in content for content in packed.values())
     (origin,) = (json.loads(content)["origin"] for name, content in packed.items() if name.endswith("data.json"))

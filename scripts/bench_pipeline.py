@@ -42,6 +42,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 
+from pipelines.cores import usable_cores  # noqa: E402
+
 # TensorFlow and Keras are imported where they are used: the processes that make and decode files start without them.
 
 SECTIONS = ("augmentation", "operations", "files")
@@ -287,10 +289,6 @@ def make_files(work: Path, count: int, sides: tuple[int, int]) -> Path:
 def process_pool():
     """One process for each core; not forked, since TensorFlow's threads may be running."""
     return multiprocessing.get_context("spawn").Pool(usable_cores())
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def drop_from_page_cache(folder: Path) -> bool:

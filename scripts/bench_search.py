@@ -15,11 +15,8 @@ that they share counted once, four times a second; its growth is from the second
 
 import argparse
 import contextlib
-import datetime
-import importlib.metadata
 import json
 import os
-import shlex
 import signal
 import statistics
 import subprocess
@@ -30,19 +27,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarking import (
+    ROOT,
+    check_data_and_json,
+    check_numbers,
+    complain,
+    complain_of_failure,
+    origin,
+    print_origin,
+    write_json,
+)
+
 OURS, STOCK = "kerasnets-search", "keras-tuner"
 SEARCH = "import sys; from kerasnets.cli.search import main; sys.exit(main())"
 LOOK_SECONDS = 0.25
 # What is asked to stop may have to write checkpoints; what does not is killed.
 SECONDS_TO_STOP = 120.0
 MIB = 1 << 20
-
-
-def complain(text: str) -> None:
-    """Ends the script with one line about a mistake that the user can mend."""
-    print(f"{Path(__file__).name}: error: {text}", file=sys.stderr)
-    sys.exit(2)
 
 
 # The contestants -----------------------------------------------------------------------------------------------------
@@ -142,8 +143,7 @@ def run(line: list[str], output: Path, seconds: float) -> dict[str, Any]:
                     os.kill(left, signal.SIGKILL)
             process.wait()
     if not asked and process.returncode:
-        last = (output.read_text(errors="replace").strip() or "no output").splitlines()[-1]
-        complain(f"`{shlex.join(line)}` must succeed. Received: exit code {process.returncode}, {last}")
+        complain_of_failure(line, process.returncode, output.read_text(errors="replace").strip())
     return {"started": started, "seconds": ran, "exit_code": process.returncode, "memory": looks}
 
 
@@ -196,26 +196,6 @@ def compare(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 # What is told --------------------------------------------------------------------------------------------------------
 
 
-def hardware() -> dict[str, Any]:
-    """The processor, the cores that this process may use, and the load of the last minute before it began."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else "unknown",
-        "cores": len(os.sched_getaffinity(0)),
-        "load_average": os.getloadavg()[0],
-    }
-
-
-def commit() -> str | None:
-    """The commit of the checkout, with + behind it when files were changed since."""
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
 def print_report(report: dict[str, Any]) -> None:
     """One table over all rounds, and what is compared with a goal."""
     print(f"\n{report['dataset']}, {report['tuner']}, {report['minutes']:g} minutes each\n")
@@ -233,17 +213,7 @@ def print_report(report: dict[str, Any]) -> None:
     print(f"| our trials over keras-tuner's | {'' if ratio is None else f'{ratio:.2f}'} | at least 2 |")
     points = "" if difference is None else f"{100 * difference:+.2f} points"
     print(f"| our best score less keras-tuner's | {points} | not below 0 |")
-    machine = report["hardware"]
-    print(f"\n{machine['processor']}, {machine['cores']} cores, load before {machine['load_average']:.1f}; ", end="")
-    print(", ".join(f"{name} {version}" for name, version in report["versions"].items()))
-
-
-def write_json(path: Path | None, report: dict[str, Any]) -> None:
-    """Replaces the file at once, so that a stop leaves the last whole one."""
-    if path:
-        aside = path.with_name(f".{path.name}.partial")
-        aside.write_text(json.dumps(report, indent=1) + "\n")
-        aside.replace(path)
+    print_origin(report)
 
 
 def parse() -> argparse.Namespace:
@@ -263,22 +233,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="DIR", help="keep the searches there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every raw value there, round by round")
     options = parser.parse_args()
-    for name, low in {"repeats": 1, "epochs": 1, "trials": 1, "limit_train": 1, "seed": 1, "workers": 1}.items():
-        value = getattr(options, name)
-        if value is not None and value < low:
-            complain(f"--{name.replace('_', '-')} must be at least {low}. Received: {value}.")
+    check_numbers(options, {"repeats": 1, "epochs": 1, "trials": 1, "limit_train": 1, "seed": 1, "workers": 1})
     if options.minutes <= 0:
         complain(f"--minutes must be above zero. Received: {options.minutes:g}.")
     if not 0 < options.validation < 1:
         complain(f"--validation must lie between 0 and 1. Received: {options.validation:g}.")
     if not Path("/proc/self/smaps_rollup").is_file():
         complain("Memory is read from /proc, which needs Linux. Received: a system without it.")
-    if options.data_dir and not options.data_dir.is_dir():
-        complain(f"--data-dir must be a folder. Received: {options.data_dir}, which is none.")
+    check_data_and_json(options)
     if options.output and options.output.exists() and any(options.output.iterdir()):
         complain(f"--output must be a new or empty folder. Received: {options.output}, which is not.")
-    if options.json and not options.json.parent.is_dir():
-        complain(f"--json must name a file in an existing folder. Received: {options.json}.")
     for name in ("data_dir", "output", "json"):
         path = getattr(options, name)
         setattr(options, name, path and path.absolute())
@@ -288,15 +252,10 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     settings = ("dataset", "tuner", "minutes", "repeats", "epochs", "trials", "limit_train", "validation", "seed")
-    names = ("kerasnets", "tensorflow", "keras", "keras-tuner")
     report = {
         "ratio_of_trials": None,
         "difference_of_best_scores": None,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "date": datetime.date.today().isoformat(),
-        "commit": commit(),
-        "hardware": hardware(),
-        "versions": {name: importlib.metadata.version(name) for name in names},
+        **origin("keras-tuner"),
         "rounds": [],
     } | {name: getattr(options, name) for name in (*settings, "workers")}
     for number in range(options.repeats):

@@ -11,50 +11,50 @@ with the same file does only what is missing, or reports again when nothing is.
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
 import shlex
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarking import (
+    COMMAND,
+    PEERS,
+    check_command,
+    check_data_and_json,
+    check_peer_python,
+    command_line,
+    commit,
+    complain,
+    hardware,
+    print_origin,
+    run,
+    today,
+    versions,
+    write_json,
+)
+
 DATASET = "cifar10"
-COMMAND = Path(sys.executable).parent / "kerasnets-train"
 # What may differ between the runs of one file: where they happened, and the seed.
 NOT_COMPARED = ("seed", "data_dir", "output")
 
 
-def complain(text: str) -> None:
-    """Ends the script with one line about a mistake that the user can mend."""
-    print(f"{Path(__file__).name}: error: {text}", file=sys.stderr)
-    sys.exit(2)
-
-
-def run(line: list) -> tuple[str, float]:
+def timed(line: list) -> tuple[str, float]:
     """Runs a command in a process of its own: what it printed, and the seconds from its start to its end."""
-    words = [str(word) for word in line]
-    print("$", shlex.join(words), file=sys.stderr, flush=True)
+    print("$", shlex.join(str(word) for word in line), file=sys.stderr, flush=True)
     start = time.perf_counter()
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        complain(f"`{shlex.join(words)}` must succeed. Received: exit code {done.returncode}, {last}")
-    return done.stdout, seconds
+    printed = run(line, TF_CPP_MIN_LOG_LEVEL="3")
+    return printed, time.perf_counter() - start
 
 
 def run_ours(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """One training of ours, by its own summary."""
     with tempfile.TemporaryDirectory() as scratch:
-        printed, seconds = run([*train_command(options, seed), "--output", options.output or scratch, "--json"])
+        printed, seconds = timed([*train_command(options, seed), "--output", options.output or scratch, "--json"])
     summary = json.loads(printed)
     test = summary["test"]
     return {
@@ -76,7 +76,7 @@ def train_command(options: argparse.Namespace, seed: int) -> list:
 
 def run_peer(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """One training of the peer, by the line that it prints."""
-    printed, seconds = run([options.peer_python, options.peers / "torch_speed.py", options.data_dir, seed])
+    printed, seconds = timed([options.peer_python, options.peers / "torch_speed.py", options.data_dir, seed])
     told = json.loads(printed.splitlines()[-1])
     return {
         "process_seconds": seconds,
@@ -131,38 +131,12 @@ def add_summaries(report: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def write_json(path: Path, report: dict[str, Any]) -> None:
-    """Replaces the file at once, so that a stop leaves the last whole one."""
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(json.dumps(report, indent=1) + "\n")
-    aside.replace(path)
-
-
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Every setting of our runs, as the installed command understands it."""
     import yaml
 
-    printed, _ = run([*train_command(options, 0), "--print-config"])
+    printed, _ = timed([*train_command(options, 0), "--print-config"])
     return {name: value for name, value in yaml.safe_load(printed).items() if name not in NOT_COMPARED}
-
-
-def hardware() -> dict[str, Any]:
-    """The processor and the cores that this process may use."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    flags = values.get("flags", "").split()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    instructions = {name: name in flags for name in ("amx_bf16", "avx512_bf16")}
-    return {"processor": values.get("model name", "unknown"), "cores": cores} | instructions
-
-
-def commit() -> str | None:
-    """The commit of the checkout, with + behind it when files were changed since."""
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -186,9 +160,7 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"| {' | '.join(cells)} |")
     if report["peer_over_ours_seconds"]:
         print(f"\nThe peer takes {report['peer_over_ours_seconds']:.2f} times as long (ratio of medians).")
-    machine = report["hardware"]
-    print(f"\n{machine['processor']}, {machine['cores']} cores; ", end="")
-    print(", ".join(f"{name} {version}" for name, version in report["versions"].items()))
+    print_origin(report)
 
 
 def parse() -> argparse.Namespace:
@@ -198,19 +170,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="how many trainings of ours, seeds from 0")
     parser.add_argument("--peer-seeds", type=int, default=1, help="how many of the peer's")
     parser.add_argument("--peer-python", metavar="PYTHON", help="interpreter with torch; without it there is no peer")
-    parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers", metavar="DIR")
+    parser.add_argument("--peers", type=Path, default=PEERS, metavar="DIR")
     parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR", help="holds cifar-10-batches-py")
     parser.add_argument("--output", type=Path, metavar="DIR", help="keep our run folders here")
     parser.add_argument("--json", type=Path, default=Path("time_to_accuracy.json"), metavar="FILE")
     options = parser.parse_args()
     if min(options.seeds, options.peer_seeds) < 1:
         complain(f"--seeds and --peer-seeds must be at least 1. Received: {options.seeds}, {options.peer_seeds}.")
-    if not COMMAND.is_file():
-        complain(f"{COMMAND.name} must be installed beside {sys.executable}. Received: none. Run scripts/quickstart.")
-    if not options.data_dir.is_dir():
-        complain(f"--data-dir must be a folder. Received: {options.data_dir}, which is none.")
-    if not options.json.absolute().parent.is_dir():
-        complain(f"--json must name a file in an existing folder. Received: {options.json}.")
+    check_command()
+    check_data_and_json(options)
     if options.peer_python:
         if not (options.peers / "torch_speed.py").is_file():
             complain(f"--peers must hold torch_speed.py. Received: {options.peers}, which has none.")
@@ -218,11 +186,7 @@ def parse() -> argparse.Namespace:
             complain(
                 f"The peer reads DIR/cifar-10-batches-py. Received: {options.data_dir}, which has none. Unpack it."
             )
-        if not shutil.which(options.peer_python):
-            complain(f"--peer-python must be a Python with torch. Received: {options.peer_python}, no such program.")
-        ask = "import importlib.metadata as packages; packages.version('torch')"
-        if subprocess.run([options.peer_python, "-c", ask], capture_output=True).returncode:
-            complain(f"--peer-python must be a Python with torch. Received: {options.peer_python}, which has none.")
+        options.peer_python, _ = check_peer_python(options.peer_python)
     return options
 
 
@@ -232,14 +196,14 @@ def main() -> None:
         "arch": options.arch,
         "settings": settings(options),
         "hardware": hardware(),
-        "versions": {name: importlib.metadata.version(name) for name in ("kerasnets", "tensorflow", "keras", "numpy")},
+        "versions": versions("numpy"),
     }
-    report = take_up(options, identity) | {"command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}
+    report = take_up(options, identity) | {"command": command_line()}
     peer_seeds = options.peer_seeds if options.peer_python else 0
     for seed in range(max(options.seeds, peer_seeds)):
         for name, number, start in (("ours", options.seeds, run_ours), ("peer", peer_seeds, run_peer)):
             if seed < number and seed not in [each["seed"] for each in report[name]]:
-                moment = {"seed": seed, "date": datetime.date.today().isoformat(), "commit": commit()}
+                moment = {"seed": seed, "date": today(), "commit": commit()}
                 last = moment | {"load_average": os.getloadavg()[0]} | start(options, seed)
                 report[name].append(last)
                 told = f"{name}, seed {seed}: {last['accuracy']:.2%} in {last['process_seconds']:.1f} s"

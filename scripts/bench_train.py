@@ -18,14 +18,10 @@ evaluation  `kerasnets.evaluate` and an exported SavedModel beside a loop of `mo
 
 import argparse
 import datetime
-import importlib.metadata
 import json
 import os
 import pickle
-import shlex
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,33 +30,28 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
+from benchmarking import (  # noqa: E402
+    COMMAND,
+    PEERS,
+    ROOT,
+    check_command,
+    check_data_and_json,
+    check_numbers,
+    check_peer_python,
+    complain,
+    origin,
+    print_origin,
+    run,
+    write_json,
+)
 
 SECTIONS = ("train", "overhead", "start", "evaluation")
 DATASET = "cifar10"
 OURS = "kerasnets"
-COMMAND = Path(sys.executable).parent / "kerasnets-train"
 TRAIN_IMAGES = 50_000  # as many as the real data set has, so that starting costs what it costs there
 BARE_BATCH_SIZE = 256
-
-
-def complain(text: str) -> None:
-    """Ends the script with one line about a mistake that the user can mend."""
-    print(f"{Path(__file__).name}: error: {text}", file=sys.stderr)
-    sys.exit(2)
-
-
-def run(line: list, folder: Path) -> str:
-    """Runs a command in a process of its own and returns what it printed; a failure ends the script."""
-    words = [str(word) for word in line]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        complain(f"`{shlex.join(words)}` must succeed. Received: exit code {done.returncode}, {last}")
-    return done.stdout
 
 
 # What is measured ----------------------------------------------------------------------------------------------------
@@ -125,11 +116,7 @@ def check_peers(options: argparse.Namespace) -> dict[str, str]:
     if not any(line[0] == options.peer_python for line in lines):
         print("PyTorch is left out: --peer-python names an interpreter that has it.", file=sys.stderr)
         return {}
-    ask = "import importlib.metadata as packages; print(packages.version('torch'))"
-    answer = subprocess.run([options.peer_python, "-c", ask], capture_output=True, text=True)
-    if answer.returncode:
-        complain(f"--peer-python must be a Python with torch. Received: {options.peer_python}, which has none.")
-    return {"torch": answer.stdout.strip()}
+    return {"torch": options.torch}
 
 
 def measure_train(options: argparse.Namespace, save: Callable[[dict], None]) -> dict[str, Any]:
@@ -356,34 +343,6 @@ def configuration(options: argparse.Namespace, precision: str, epochs: int):
 # What is told --------------------------------------------------------------------------------------------------------
 
 
-def hardware() -> dict[str, Any]:
-    """The processor, the cores that this process may use, and the load of the last minute before it began."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    flags = values.get("flags", "").split()
-    return {
-        "processor": values.get("model name", "unknown"),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "amx_bf16": "amx_bf16" in flags,
-        "avx512_bf16": "avx512_bf16" in flags,
-        "load_average": os.getloadavg()[0],
-    }
-
-
-def commit() -> str | None:
-    """The commit of the checkout, with + behind it when files were changed since."""
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def versions() -> dict[str, str]:
-    """Versions of what takes part."""
-    return {name: importlib.metadata.version(name) for name in ("kerasnets", "tensorflow", "keras", "numpy")}
-
-
 def print_train(report: dict[str, Any]) -> None:
     """One table for all formats: images/s, and how many times faster ours is."""
     formats = report["sections"]["train"]
@@ -422,14 +381,6 @@ def print_others(sections: dict[str, Any]) -> None:
             print(f"| {' | '.join(row)} |")
 
 
-def write_json(path: Path | None, report: dict[str, Any]) -> None:
-    """Replaces the file at once, so that a stop leaves the last whole one."""
-    if path:
-        aside = path.with_name(f".{path.name}.partial")
-        aside.write_text(json.dumps(report, indent=1) + "\n")
-        aside.replace(path)
-
-
 def parse() -> argparse.Namespace:
     """Reads the command line and complains about what cannot be measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -441,7 +392,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=12, help="steps in an epoch")
     parser.add_argument("--epochs", type=int, default=3, help="epochs of a run of section train, the first not counted")
     parser.add_argument("--evaluation-images", type=int, default=5000)
-    parser.add_argument("--peers", type=Path, default=ROOT.parent / "shared" / "peers", metavar="DIR")
+    parser.add_argument("--peers", type=Path, default=PEERS, metavar="DIR")
     parser.add_argument(
         "--peer-python", metavar="PYTHON", help="interpreter with torch; without it PyTorch is left out"
     )
@@ -450,27 +401,17 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every raw value there, round by round")
     options = parser.parse_args()
-    lowest = {"batch_size": 1, "repeats": 1, "steps": 1, "epochs": 2, "evaluation_images": 1}
-    for name, low in lowest.items():
-        if getattr(options, name) < low:
-            complain(f"--{name.replace('_', '-')} must be at least {low}. Received: {getattr(options, name)}.")
+    check_numbers(options, {"batch_size": 1, "repeats": 1, "steps": 1, "epochs": 2, "evaluation_images": 1})
     if options.steps * options.batch_size > TRAIN_IMAGES:
         complain(f"--steps times --batch-size must be at most {TRAIN_IMAGES:,}. Received: more. Take fewer steps.")
-    if not COMMAND.is_file():
-        complain(f"{COMMAND.name} must be installed beside {sys.executable}. Received: none. Run scripts/quickstart.")
-    if options.data_dir and not options.data_dir.is_dir():
-        complain(f"--data-dir must be a folder. Received: {options.data_dir}, which is none.")
+    check_command()
+    check_data_and_json(options)
     # Every run starts in a scratch folder of its own.
     for name in ("peers", "data_dir", "json"):
         path = getattr(options, name)
         setattr(options, name, path and path.absolute())
     if options.peer_python:
-        found = shutil.which(options.peer_python)
-        if not found:
-            complain(f"--peer-python must be a Python with torch. Received: {options.peer_python}, no such program.")
-        options.peer_python = os.path.abspath(found)  # not resolved: the link is what makes it that environment's
-    if options.json and not options.json.parent.is_dir():
-        complain(f"--json must name a file in an existing folder. Received: {options.json}.")
+        options.peer_python, options.torch = check_peer_python(options.peer_python)
     return options
 
 
@@ -481,14 +422,11 @@ def main() -> None:
     report = {
         "ratio_to_best_torch": None,
         "ratio_to_best_torch_float32": None,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "date": datetime.date.today().isoformat(),
-        "commit": commit(),
+        **origin("numpy"),
         "data": "real" if options.data_dir else "random",
-        "hardware": hardware(),
-        "versions": versions() | torch,
         "sections": {},
     } | {name: getattr(options, name) for name in settings}
+    report["versions"] |= torch
     measures = {
         "train": measure_train,
         "overhead": measure_overhead,
@@ -514,9 +452,7 @@ def main() -> None:
     if "train" in report["sections"]:
         print_train(report)
     print_others(report["sections"])
-    machine = report["hardware"]
-    print(f"\n{machine['processor']}, {machine['cores']} cores, load before {machine['load_average']:.1f}; ", end="")
-    print(", ".join(f"{name} {version}" for name, version in report["versions"].items()))
+    print_origin(report)
 
 
 if __name__ == "__main__":

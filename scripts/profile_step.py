@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import re
-import shlex
 import statistics
 import subprocess
 import sys
@@ -24,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+
+from benchmarking import command_line, write_json  # noqa: E402
 
 WARM_UP_STEPS = 2
 MARK = "kerasnets_step"
@@ -238,7 +237,7 @@ def main() -> None:
     steps = read_steps(run_inside(options, "verbose", ONEDNN_VERBOSE="1", ONEDNN_VERBOSE_TIMESTAMP="1"))
     wall = statistics.median(step["milliseconds"] for step in steps)
     report = {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command_line(),
         "arch": options.arch,
         "precision": options.precision,
         "batch_size": options.batch_size,
@@ -253,8 +252,7 @@ def main() -> None:
         "kinds": table(steps, "kind"),
         "shapes": table(steps, "kind", "shape", "implementation"),
     }
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    write_json(options.json, report)
     print_report(report, options.rows)
 
 

@@ -1,6 +1,5 @@
 """scripts/bench_search.py: its parts on files and processes made up, and both contestants for a moment."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,11 +14,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads memory
 
 
 @pytest.fixture(scope="module")
-def bench():
-    spec = importlib.util.spec_from_file_location("bench_search", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def bench(load_script):
+    return load_script("bench_search")
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,15 @@ def test_a_python_without_torch_is_told_before_anything_runs(peers):
     assert "which has none" in done.stderr and done.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
-def test_a_peer_that_fails_ends_the_script_with_its_last_line(peers):
+def test_a_peer_that_fails_ends_the_script_with_its_last_line(peers, load_script, monkeypatch, capsys):
     (Path(peers[1]) / "keras_stock.py").write_text("raise SystemExit('out of luck')")
-    done = run(*TINY, *peers, "--sections", "train", "--precision", "bfloat16")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("Received: exit code 1, out of luck")
+    bench_train = load_script("bench_train")
+    monkeypatch.setattr(bench_train, "kerasnets_rate", lambda options, precision: {"images_per_second": 1.0})
+    arguments = [*TINY, *peers, "--sections", "train", "--precision", "bfloat16"]
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+    with pytest.raises(SystemExit, match="2"):
+        bench_train.main()
+    assert capsys.readouterr().err.splitlines()[-1].endswith("Received: exit code 1, out of luck")
 
 
 def test_our_rate_is_by_the_clock_from_the_end_of_the_first_epoch_to_that_of_the_last(monkeypatch, load_script):

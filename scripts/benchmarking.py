@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import importlib.metadata
-import json
 import os
 import shlex
 import shutil
@@ -16,6 +15,8 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # of this checkout, whatever is installed
 
+from kerasnets.layers.processor import cpu_flags  # noqa: E402
+from kerasnets.runs.files import write_json_atomic  # noqa: E402
 from pipelines.cores import usable_cores  # noqa: E402
 
 PEERS = ROOT.parent / "shared" / "peers"
@@ -102,10 +103,10 @@ def today() -> str:
 def hardware() -> dict[str, Any]:
     """The processor, what it has for bfloat16, and the cores that this process may use."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    flags = values.get("flags", "").split()
-    instructions = {name: name in flags for name in ("amx_bf16", "avx512_bf16")}
-    return {"processor": values.get("model name", "unknown"), "cores": usable_cores()} | instructions
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    flags = cpu_flags()
+    instructions = {flag: flag in flags for flag in ("amx_bf16", "avx512_bf16")}
+    return {"processor": name, "cores": usable_cores()} | instructions
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -133,6 +134,4 @@ def print_origin(report: dict[str, Any]) -> None:
 def write_json(path: Path | None, report: dict[str, Any]) -> None:
     """Replaces the file at once, so that a stop leaves the last whole one; writes nothing where there is no path."""
     if path:
-        aside = path.with_name(f".{path.name}.partial")
-        aside.write_text(json.dumps(report, indent=1) + "\n")
-        aside.replace(path)
+        write_json_atomic(path, report)

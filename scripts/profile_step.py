@@ -24,7 +24,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarking import command_line, write_json  # noqa: E402
+from benchmarking import command_line, complain, write_json  # noqa: E402
 
 WARM_UP_STEPS = 2
 MARK = "kerasnets_step"
@@ -110,8 +110,7 @@ def run_inside(options: argparse.Namespace, what: str, **environment: str) -> st
     done = subprocess.run(line, capture_output=True, text=True, env=os.environ | environment)
     if done.returncode:
         last = (done.stderr.strip() or "no output").splitlines()[-1]
-        print(f"{Path(__file__).name}: error: the run to look into failed: {last}", file=sys.stderr)
-        sys.exit(2)
+        complain(f"the run to look into failed: {last}")
     return done.stdout
 
 

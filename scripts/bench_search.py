@@ -113,7 +113,7 @@ def compete(options: argparse.Namespace, number: int) -> dict[str, Any]:
 
 
 def run(line: list[str], output: Path, seconds: float) -> dict[str, Any]:
-    """Runs a command for so long and looks at the memory of all processes of its session.
+    """Runs a command for so long and looks at the memory of all processes that it has started.
 
     Returns:
         When it was started (Unix seconds), how long it ran, its exit code, and (seconds, bytes) of every look.
@@ -125,11 +125,12 @@ def run(line: list[str], output: Path, seconds: float) -> dict[str, Any]:
             line, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
         )
         try:
-            asked = False
+            asked, running = False, {process.pid}
             while process.poll() is None:
                 age = time.monotonic() - begin
+                running = members(running)
                 if age < seconds:
-                    looks.append((round(age, 2), memory(process.pid)))
+                    looks.append((round(age, 2), memory(running)))
                 elif not asked:
                     asked = True
                     process.terminate()
@@ -138,7 +139,7 @@ def run(line: list[str], output: Path, seconds: float) -> dict[str, Any]:
                 time.sleep(LOOK_SECONDS)
             ran = time.monotonic() - begin
         finally:
-            for left in members(process.pid):
+            for left in members(running):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(left, signal.SIGKILL)
             process.wait()
@@ -147,20 +148,27 @@ def run(line: list[str], output: Path, seconds: float) -> dict[str, Any]:
     return {"started": started, "seconds": ran, "exit_code": process.returncode, "memory": looks}
 
 
-def members(session: int) -> list[int]:
-    """The processes of a session."""
-    found = []
+def members(known: set[int]) -> set[int]:
+    """Those of the processes that still run, all of their sessions, and the sessions that these have started."""
+    parents, sessions = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, IndexError):
-            if int(stat.read_text().rpartition(")")[2].split()[3]) == session:
-                found.append(int(stat.parent.name))
+            _, parent, _, session, *_ = stat.read_text().rpartition(")")[2].split()
+            number = int(stat.parent.name)
+            parents[number], sessions[number] = int(parent), int(session)
+    found: set[int] = set()
+    added = known & parents.keys()
+    while added:
+        found |= added
+        leaders = {sessions[number] for number in added}
+        added = {number for number in parents if sessions[number] in leaders or parents[number] in added} - found
     return found
 
 
-def memory(session: int) -> int:
-    """Bytes in memory of all processes of a session; a page that n of them share counts as 1/n in each."""
+def memory(processes: set[int]) -> int:
+    """Bytes in memory of the processes; a page that n of them share counts as 1/n in each."""
     total = 0
-    for process in members(session):
+    for process in processes:
         with contextlib.suppress(OSError):  # it has ended meanwhile
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
             total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))

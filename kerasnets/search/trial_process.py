@@ -227,7 +227,7 @@ class _Connection:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 pass_fds=[theirs.fileno()],
-                process_group=0,  # Ctrl-C on the terminal is for the search alone
+                start_new_session=True,  # gives way as one, and Ctrl-C on the terminal is for the search alone
             )
         try:
             self.data = self._greet({"config": config.to_dict(), "nice": nice, "command": sys.argv})

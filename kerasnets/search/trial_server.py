@@ -29,6 +29,7 @@ from kerasnets.training.run_process import (
     STOPPED,
     complain,
     explain,
+    give_way,
     run_alone,
     stand_back,
     train_or_resume,
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         hello = json.loads(hello)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        os.nice(hello["nice"])
+        give_way(hello["nice"])
         # The search answers Ctrl-C and a closed window, and says what is to be done.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         sys.argv = hello["command"]  # as what the runs say of themselves

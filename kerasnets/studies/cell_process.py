@@ -90,7 +90,8 @@ class CellProcess:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                process_group=0,  # Ctrl-C on the terminal is for the runner alone, from the first moment on
+                # Gives way as a session, and Ctrl-C on the terminal is for the runner alone, from the first moment on.
+                start_new_session=True,
             )
         self.pid = self._process.pid
         self._started = time.monotonic()

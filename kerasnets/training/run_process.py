@@ -55,10 +55,25 @@ class _Told(Display):
         super().steps(*told)
 
 
+def give_way(nice: int) -> None:
+    """Lets other programs go first, for the process that leads a session of its own and for all that it starts.
+
+    A nice value counts among the processes of one autogroup only, which is what Linux makes of a session. Every group
+    gets an equal share of the cores unless it has a nice value too. Source: sched(7), The autogroup feature.
+
+    Args:
+        nice: From 0 to 19, which gives way most.
+    """
+    level = os.nice(nice)
+    if os.getsid(0) == os.getpid():  # else the terminal and whatever runs in it would give way too
+        with contextlib.suppress(OSError):  # a system without such groups, or one that does not let us
+            Path("/proc/self/autogroup").write_text(str(level))
+
+
 def stand_back(nice: int, parent: int) -> bool:
     """Gives way to other processes and ties this one to its parent; returns whether the parent is still there."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.nice(nice)
+    give_way(nice)
     # Ctrl-C and a closed window may be told to every process. The parent answers them, and asks this one to stop.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     if sys.platform == "linux":

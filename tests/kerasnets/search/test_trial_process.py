@@ -112,11 +112,11 @@ def test_what_a_server_says_of_the_data(server):
     assert server.data["class_counts"] == {"train": [1, 2]}
 
 
-def test_what_a_trial_is_told(start, tmp_path):
+def test_what_a_trial_is_told(start, server, tmp_path):
     facts = (
         "print(json.dumps([str(path), load(), until.epochs, until.seconds, config.threads, os.nice(0), sys.argv, "
         "sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())), Path('/proc/self/oom_score_adj').read_text().strip(), "
-        "os.getpid() == os.getpgid(0)]))"
+        "os.getpid() == os.getpgid(0), os.getsid(0)]))"
     )
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.txt").write_text("before\n")
@@ -127,7 +127,7 @@ def test_what_a_trial_is_told(start, tmp_path):
     blocked = [signal.SIGHUP, signal.SIGINT]
     assert before == "before"
     assert json.loads(told) == [
-        str(tmp_path / "run"), "source", 3, 1.5, 2, nice, sys.argv, blocked, "500", True
+        str(tmp_path / "run"), "source", 3, 1.5, 2, nice, sys.argv, blocked, "500", True, server.pid
     ]  # fmt: skip
 
 

@@ -274,6 +274,24 @@ def test_it_stands_back(tmp_path):
     assert level == os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="the kernel makes no group of a session")
+@pytest.mark.parametrize("own_session", [True, False])
+def test_its_session_gives_way_unless_others_are_in_it(tmp_path, own_session):
+    def nice_of_group(text):
+        return int(text.rpartition(" nice ")[2])
+
+    before = AUTOGROUP.read_text()
+    work = f"print(open({str(AUTOGROUP)!r}).read())"
+    with start(tmp_path / "cells" / "key", work, start_new_session=own_session) as process:
+        told = process.stdout.read()
+    assert process.returncode == 0
+    assert nice_of_group(told) == (min(19, os.nice(0) + 3) if own_session else nice_of_group(before))
+    assert AUTOGROUP.read_text() == before
+
+
 def test_a_parent_that_is_already_gone(tmp_path):
     with start(tmp_path / "key", "print('worked')", parent=1) as process:
         assert process.stdout.read() == ""
@@ -325,11 +343,10 @@ def test_reasons(tmp_path, program, reason):
     assert process.seconds > 0
 
 
-def test_a_terminal_s_ctrl_c_does_not_reach_it(tmp_path):
+def test_a_terminal_s_ctrl_c_does_not_reach_it_and_its_session_is_its_own(tmp_path):
     process = CellProcess([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"], {}, tmp_path / "a.txt")
     try:
-        assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
-        assert os.getsid(process.pid) == os.getsid(0)
+        assert os.getpgid(process.pid) == os.getsid(process.pid) == process.pid
     finally:
         process.kill()
 

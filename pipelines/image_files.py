@@ -195,8 +195,8 @@ def _started(code: str, folder: str, memory: int) -> subprocess.Popen:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=(memory,),
-        # Ctrl-C is for whoever asks; these then find their input closed.
-        start_new_session=True,
+        # Ctrl-C is for whoever asks; these then find their input closed. They stay in the session, which may give way.
+        process_group=0,
     )
 
 

@@ -132,6 +132,12 @@ def two_workers():
     workers.close()
 
 
+def test_a_terminal_s_ctrl_c_does_not_reach_them_and_they_give_way_with_whoever_asks(two_workers):
+    for process in two_workers._processes:
+        assert os.getpgid(process.pid) == process.pid
+        assert os.getsid(process.pid) == os.getsid(0)
+
+
 def test_work_that_was_not_taken_hides_no_error(tmp_path, two_workers):
     paths = files(tmp_path, 3)
     for process in two_workers._processes:

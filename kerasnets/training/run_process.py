@@ -30,6 +30,8 @@ _PR_SET_PDEATHSIG = 1
 _REASON_LENGTH = 300
 # How long `in_use` may hold a lock for its look at it, with much to spare.
 _LOOK_SECONDS = 0.1
+# How long to try to give way, where others are at it too.
+_GROUP_SECONDS = 2.0
 _HELD = "Another process is training in "  # how `RunFolder` begins to say so
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -65,9 +67,16 @@ def give_way(nice: int) -> None:
         nice: From 0 to 19, which gives way most.
     """
     level = os.nice(nice)
-    if os.getsid(0) == os.getpid():  # else the terminal and whatever runs in it would give way too
-        with contextlib.suppress(OSError):  # a system without such groups, or one that does not let us
-            Path("/proc/self/autogroup").write_text(str(level))
+    if os.getsid(0) != os.getpid():  # the terminal and whatever runs in it would give way too
+        return
+    patience = time.monotonic() + _GROUP_SECONDS
+    with contextlib.suppress(OSError):  # a system without such groups, or one that does not let us
+        while time.monotonic() < patience:
+            try:
+                Path("/proc/self/autogroup").write_text(str(level))
+                return
+            except BlockingIOError:  # without root's rights, the whole system is allowed ten such changes a second
+                time.sleep(0.02)
 
 
 def stand_back(nice: int, parent: int) -> bool:

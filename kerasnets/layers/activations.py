@@ -31,5 +31,5 @@ def _silu(inputs):
 @tf.function(jit_compile=True, autograph=False)
 def _silu_gradient(inputs, gradient):
     x = tf.cast(inputs, tf.float32)
-    sigmoid = tf.sigmoid(x)
+    sigmoid = 0.5 + 0.5 * tf.tanh(0.5 * x)  # XLA's tanh is a quotient of polynomials, its sigmoid takes an exponential
     return tf.cast(tf.cast(gradient, tf.float32) * sigmoid * (1.0 + x * (1.0 - sigmoid)), inputs.dtype)

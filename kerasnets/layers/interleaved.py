@@ -1,8 +1,8 @@
 """A convolution on small maps, computed on rows in which the columns of several images alternate.
 
 AMX multiplies tiles of 16 rows, and oneDNN fills a tile with neighbouring columns of one row of one map. A map that is
-7 columns wide fills less than half of it, one of 17 leaves the second tile nearly empty. Here a row has the first
-columns of all images of a group, then their second columns, and so on:
+4 columns wide fills a quarter of it, one of 17 leaves the second tile nearly empty. Here a row has the first columns of
+all images of a group, then their second columns, and so on:
 
     row of 3 images a, b, c with 2 columns:   a0 b0 c0 a1 b1 c1
 
@@ -46,18 +46,20 @@ def choose_images(height: int, width: int, channels_in: int, channels_out: int, 
 
     A table and no measurement at start, for the reason that `choose_algorithm` of the kernel's gradient gives.
 
-    Milliseconds for 512 images in bfloat16 on two cores of an Intel Xeon with AMX, 3x3 kernels, the best of eight,
+    Milliseconds for 512 images in bfloat16 on two cores of an Intel Xeon with AMX, 3x3 kernels, the best of forty,
     copies included:
 
         map    channels    library   16 images   32 images
-        2x2    256 -> 256     17.0         3.8         3.8
-        3x3    256 -> 256     17.5         9.3         7.3
-        4x4    256 -> 256     25.5        12.7        13.8
-        5x5    256 -> 256     33.8        17.8        20.9
-        7x7    256 -> 256     49.8        46.6        42.9
-        8x8    256 -> 256     54.4        49.5        59.3
-        15x15   64 -> 256     38.9        41.7        56.4
-        16x16  128 -> 128     44.1        61.3        66.2
+        2x2    256 -> 256     12.8         2.6         2.4
+        3x3    256 -> 256     12.2         3.8         3.2
+        4x4    256 -> 256      6.2         4.1         4.4
+        5x5    256 -> 256     10.1         6.8         7.2
+        5x5     64 ->  64      2.3         1.7         1.7
+        6x6    256 -> 256     10.7         9.7        10.5
+        7x7    256 -> 256     15.7        17.9        17.6
+        7x7    128 -> 128     11.2        11.0        10.3
+        8x8    256 -> 256     17.0        17.5        20.5
+        8x8    128 -> 256      8.6         9.4        11.6
 
     Without AMX a map's width matters less, and nothing was measured.
 
@@ -69,6 +71,6 @@ def choose_images(height: int, width: int, channels_in: int, channels_out: int, 
         kernel_size: (height, width).
     """
     side = max(height, width)
-    if not has_amx() or tuple(kernel_size) != (3, 3) or side > 8 or min(channels_in, channels_out) < 64:
+    if not has_amx() or tuple(kernel_size) != (3, 3) or side > 6 or min(channels_in, channels_out) < 64:
         return 1
-    return 32 if side in (3, 7) else 16
+    return 32 if side == 3 else 16

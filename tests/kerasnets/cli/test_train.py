@@ -141,7 +141,7 @@ MISTAKES = {
     "digits --epoch 3": "Unknown flag --epoch. Did you mean --epochs?",
     "--epoch 3 digits": "Unknown flag --epoch. Did you mean --epochs?",
     "digits mnist": "Nothing more was expected. Received: 'mnist'.",
-    "digits --epochs 1.5": "--epochs must be a whole number. Received: 1.5. For example: --epochs 12.",
+    "digits --epochs 1.5": "--epochs must be a whole number. Received: 1.5. For example: --epochs 11.",
     "digits --batch-size 0": "batch_size must be a whole number from 1",
     "digits --learning-rate -1": "learning_rate must be a number from",
     "digits --optimizer sdg": "--optimizer must be one of sgd, adam, adamw, rmsprop, muon. Received: sdg.",

@@ -110,11 +110,11 @@ def run_alone(path: Path, work: Callable[[], int]) -> int:
         lock = _lock_beside(path)
         patience = time.monotonic() + _LOOK_SECONDS
 
-        def give_way():
+        def wait_a_little():
             if time.monotonic() > patience:
                 raise _InUse
 
-        with locked(lock, waiting=give_way):
+        with locked(lock, waiting=wait_a_little):
             try:
                 return work()
             finally:

@@ -85,6 +85,7 @@ def test_a_batch_that_is_not_known(algorithm, batch):
         (11, 64, "bfloat16", 3, False, mosaic),
         (10, 64, "bfloat16", 3, True, mosaic),
         (12, 64, "bfloat16", 3, True, library),
+        (16, 128, "bfloat16", 3, True, library),
         (15, 64, "bfloat16", 3, False, library),
         (11, 32, "bfloat16", 3, False, library),
         (16, 128, "bfloat16", 3, False, library),
@@ -98,3 +99,8 @@ def test_the_table(monkeypatch, side, channels, dtype, kernel, amx, expected):
     monkeypatch.setattr(weight_gradient, "has_amx", lambda: amx)
     assert choose_algorithm(side, side, channels, 256, (kernel, kernel), dtype) is expected
     assert choose_algorithm(side - 1, side, 256, channels, [kernel, kernel], dtype) is expected
+
+
+def test_wide_maps_with_few_channels_are_left_to_the_library_with_amx(monkeypatch):
+    monkeypatch.setattr(weight_gradient, "has_amx", lambda: True)
+    assert choose_algorithm(15, 15, 64, 64, (3, 3), "bfloat16") is library

@@ -90,13 +90,15 @@ class PageBrowser:
         self.run("document.querySelectorAll('details').forEach(fold => fold.open = true)")
 
     def forget(self):
-        """Forgets what pages before have asked for and complained of."""
+        """Leaves the page before, and forgets what it has asked for and complained of."""
+        self.driver.get("about:blank")
         self.driver.get_log("performance"), self.driver.get_log("browser")
 
     def requested(self):
-        """The addresses that pages have asked for."""
+        """The addresses that pages have asked for, without those that the browser's own (its new tab) ask for."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        asked = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [request["request"]["url"] for request in asked if not request["documentURL"].startswith("chrome")]
 
     def complaints(self):
         """What pages have written to the console."""

@@ -59,3 +59,11 @@ def test_the_test_sees_a_page_that_loads_and_runs_something(browser, tmp_path):
     assert browser.run("return document.documentElement.scrollWidth") > 400
     with pytest.raises(AssertionError):
         browser.check_alone(path)
+
+
+def test_a_tab_of_the_browsers_own_is_not_held_against_a_page(browser, reports):
+    browser.forget()
+    browser.driver.get("chrome://new-tab-page-third-party")
+    assert browser.run("return location.protocol") == "chrome:"
+    browser.show(reports["study"])
+    assert set(browser.requested()) == {reports["study"].as_uri()}
